@@ -1,0 +1,28 @@
+"""What holds for every test: its fixtures, its docstring, its hypothesis profile."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.packaging.fixtures", "tests.services.fixtures"]
+
+# No deadline: a test that fails when the machine is busy says nothing about the code.
+settings.register_profile(
+    "dockerflow", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("dockerflow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse tests that don't say in a docstring what is true."""
+    silent = [
+        item.nodeid
+        for item in items
+        if isinstance(item, pytest.Function) and not (item.function.__doc__ or "").strip()
+    ]
+    if silent:
+        listing = "\n  ".join(silent)
+        raise pytest.UsageError(
+            f"give these tests a docstring, one sentence that says what is true:\n  {listing}"
+        )

@@ -1,0 +1,1 @@
+"""Real Redis and PostgreSQL, and the ways in which they fail."""
