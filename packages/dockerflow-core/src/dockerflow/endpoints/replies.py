@@ -1,0 +1,89 @@
+"""The answers of the operational endpoints as neutral values."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from dockerflow.checks import ERROR, ChecksResults, level_to_text
+from dockerflow.version import VersionError
+
+TEXT = "text/plain; charset=utf-8"
+JSON = "application/json"
+
+# Probes and deployment tools must see the service as it is now, whatever proxies lie between.
+# https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.5
+NOT_STORED = (("Cache-Control", "no-store"),)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that any framework can send.
+
+    :param status: the HTTP status code.
+    :param body: the content, encoded as ``media_type`` says.
+    :param media_type: the value of ``Content-Type``.
+    :param headers: names and values of further response headers.
+    """
+
+    status: int
+    body: bytes = b""
+    media_type: str = TEXT
+    headers: tuple[tuple[str, str], ...] = NOT_STORED
+
+
+class ErrorEndpointCalled(Exception):
+    """Raised by ``/__error__``, so that the reporting of errors can be tried."""
+
+
+def lbheartbeat_reply(content: Mapping[str, object] | None = None) -> Reply:
+    """Answer ``/__lbheartbeat__``: the process serves requests, whatever its backing services do.
+
+    :param content: a JSON object to answer with; by default the body is empty.
+    """
+    return Reply(200) if content is None else Reply(200, _as_json(content), JSON)
+
+
+def heartbeat_reply(results: ChecksResults, *, show_details: bool, failed_status: int) -> Reply:
+    """Answer ``/__heartbeat__``.
+
+    :param results: what the checks came to.
+    :param show_details: whether the body names each check, and what it said.
+    :param failed_status: the status where a check is at :data:`~dockerflow.checks.ERROR` or worse.
+    """
+    body: dict[str, object] = {"status": level_to_text(results.level)}
+    if show_details:
+        body["checks"] = results.statuses
+        body["details"] = results.details
+    failed = results.level >= ERROR
+    return Reply(failed_status if failed else 200, _as_json(body), JSON)
+
+
+def version_reply(content: object) -> Reply:
+    """Answer ``/__version__`` with what was found, ``None`` standing for no ``version.json``."""
+    if content is None:
+        return Reply(404, b"version.json not found")
+    return Reply(200, _as_json(content), JSON)
+
+
+def version_broken(error: VersionError, logger: logging.Logger) -> Reply:
+    """Answer ``/__version__`` where the file is there and can't be served, and log why."""
+    logger.error("%s", error)
+    return Reply(500, str(error).encode("utf-8", "backslashreplace"))
+
+
+def error_called(logger: logging.Logger) -> NoReturn:
+    """Do what ``/__error__`` is for.
+
+    :param logger: the adapter's logger, which gets one record of level ERROR.
+    :raises ErrorEndpointCalled: always.
+    """
+    logger.error("The __error__ endpoint was called")
+    raise ErrorEndpointCalled("The __error__ endpoint was called")
+
+
+def _as_json(content: object) -> bytes:
+    return json.dumps(content).encode("ascii")

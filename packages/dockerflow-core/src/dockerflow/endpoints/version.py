@@ -1,0 +1,64 @@
+"""Where ``version.json`` is looked for, and what ``/__version__`` makes of it."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dockerflow import version
+
+from .replies import Reply, version_broken, version_reply
+
+# https://github.com/mozilla-services/Dockerflow#specification: "/app/version.json"
+CONTAINER_ROOT = "/app"
+
+Path = str | os.PathLike[str]
+
+
+def find_version(
+    configured: Path | None,
+    defaults: Iterable[Path],
+    get_version: Callable[[str], Any] | None = None,
+) -> Any:
+    """Read ``version.json`` from the one place that was configured, or else the first that has it.
+
+    :param configured: the directory that the application named; no other is looked at then.
+    :param defaults: the directories to look in where none was named; ``/app`` is always the last.
+    :param get_version: reads a directory, by default :func:`dockerflow.version.get_version`.
+    :raises dockerflow.version.VersionError: if a file is there and can't be served.
+    """
+    # Looked up now, since applications' tests patch it.
+    read = get_version or version.get_version
+    places = (*defaults, CONTAINER_ROOT) if configured is None else (configured,)
+    for place in places:
+        content = read(os.fspath(place))
+        if content is not None:
+            return content
+    return None
+
+
+def version_endpoint(read: Callable[[], object], logger: logging.Logger) -> Reply:
+    """Answer ``/__version__``.
+
+    :param read: gives the content, or ``None``. What it raises but
+        :class:`~dockerflow.version.VersionError` is the application's own, and is left alone.
+    :param logger: where a broken ``version.json`` is logged.
+    """
+    try:
+        return version_reply(read())
+    except version.VersionError as error:
+        return version_broken(error, logger)
+
+
+async def version_endpoint_async(read: Callable[[], object], logger: logging.Logger) -> Reply:
+    """Answer ``/__version__`` like :func:`version_endpoint`; ``read`` may be sync or async."""
+    try:
+        content = read()
+        if inspect.isawaitable(content):
+            content = await content
+        return version_reply(content)
+    except version.VersionError as error:
+        return version_broken(error, logger)

@@ -1,0 +1,747 @@
+"""Running checks: isolation, concurrency, the clock, single flight, the caller's world."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import logging
+import multiprocessing
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from dockerflow import checks, health
+from dockerflow.checks import Check, CheckRegistry, ChecksResults, Surroundings
+
+LOGGER = "dockerflow.checks.registry"
+
+Run = Callable[..., ChecksResults]
+
+
+def run_sync(registry: CheckRegistry, **options: Any) -> ChecksResults:
+    return registry.run_checks(**options)
+
+
+def run_async(registry: CheckRegistry, **options: Any) -> ChecksResults:
+    return asyncio.run(registry.run_checks_async(**options))
+
+
+@pytest.fixture(params=[run_sync, run_async], ids=["sync", "async"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Run a registry's checks from sync and from async code."""
+    run: Run = request.param
+    return run
+
+
+@pytest.fixture
+def registry() -> CheckRegistry:
+    """An empty registry."""
+    return CheckRegistry()
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """What hanging checks wait for."""
+    event = threading.Event()
+    yield event
+    event.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("dockerflow-check-"):
+            thread.join()
+
+
+def waiting_for(event: threading.Event) -> Callable[[], None]:
+    def check() -> None:
+        event.wait()
+
+    return check
+
+
+def texts(results: ChecksResults, name: str) -> dict[str, str]:
+    return results.details[name]["messages"]
+
+
+# ---------------------------------------------------------------------- each on its own
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_exception_without_text(registry: CheckRegistry, run: Run) -> None:
+    """An exception whose text can't be had is reported all the same."""
+
+    @registry.register
+    def check() -> None:
+        raise Unprintable
+
+    (text,) = texts(run(registry), "check").values()
+    assert text == "Unprintable: <Unprintable whose text raised RuntimeError>"
+
+
+def test_generator_that_raises(registry: CheckRegistry, run: Run) -> None:
+    """What a generator said before it raised is kept beside the error."""
+
+    @registry.register
+    def sync() -> Iterator[checks.CheckMessage]:
+        yield checks.Warning("first", id="t.1")
+        raise RuntimeError("boom")
+
+    @registry.register(name="async")
+    async def other() -> AsyncIterator[checks.CheckMessage]:
+        yield checks.Warning("first", id="t.1")
+        raise RuntimeError("boom")
+
+    results = run(registry)
+    for name in ("sync", "async"):
+        assert texts(results, name) == {
+            "t.1": "first",
+            health.ERROR_CHECK_RAISED: "RuntimeError: boom",
+        }
+
+
+@pytest.mark.parametrize(
+    "result",
+    ["fine", b"fine", {"status": "ok"}, True, 0, object(), checks.Error, [None], ["x"]],
+    ids=repr,
+)
+def test_wrong_results(registry: CheckRegistry, run: Run, result: Any) -> None:
+    """Whatever is no message is an error that says what was returned."""
+    registry.register(lambda: result, name="odd")
+    assert list(texts(run(registry), "odd")) == [health.ERROR_CHECK_RESULT]
+
+
+def test_message_without_level(registry: CheckRegistry, run: Run) -> None:
+    """A message without a level can't be counted, and is a wrong result."""
+    registry.register(lambda: checks.CheckMessage("m"), name="odd")
+    assert list(texts(run(registry), "odd")) == [health.ERROR_CHECK_RESULT]
+
+
+def test_right_results_are_kept_beside_wrong_ones(registry: CheckRegistry, run: Run) -> None:
+    """One wrong item loses no message."""
+    registry.register(lambda: ["x", checks.Warning("m", id="t.1")], name="odd")
+    assert texts(run(registry), "odd")["t.1"] == "m"
+
+
+class Pinger:
+    """A check that is an object; with methods that are checks."""
+
+    def __call__(self) -> checks.CheckMessage:
+        return checks.Info("m")
+
+    async def ping(self) -> list[checks.CheckMessage]:
+        return [checks.Info("m")]
+
+
+def plain() -> tuple[checks.CheckMessage]:
+    return (checks.Info("m"),)
+
+
+async def generator() -> AsyncIterator[checks.CheckMessage]:
+    yield checks.Info("m")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        plain,
+        generator,
+        Pinger(),
+        Pinger().ping,
+        functools.partial(plain),
+        functools.partial(functools.partial(Pinger().ping)),
+        lambda: Pinger().ping(),
+        lambda: generator(),
+        lambda: (checks.Info("m") for _ in range(1)),
+    ],
+    ids=[
+        *["function", "async generator", "object", "method", "partial", "partial of partial"],
+        *["returns coroutine", "returns async generator", "returns generator"],
+    ],
+)
+@pytest.mark.parametrize("timeout", [5, None])
+def test_kinds_of_checks(
+    registry: CheckRegistry, run: Run, check: Check, timeout: float | None
+) -> None:
+    """Any callable is a check, sync or async, and may return any iterable of messages."""
+    registry.register(check, name="one")
+    results = run(registry, timeout=timeout)
+    assert texts(results, "one") == {"one": "m"}
+    assert results.level == checks.INFO
+
+
+def test_foreign_messages(registry: CheckRegistry, run: Run) -> None:
+    """Messages of another framework's class count by their level, msg and id."""
+
+    class Foreign:
+        level, msg, id = 30, "foreign", "f.W1"
+
+    registry.register(Foreign, name="one")
+    assert texts(run(registry), "one") == {"f.W1": "foreign"}
+
+
+def test_no_threads_left(
+    registry: CheckRegistry, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that can't be started is an error of its check."""
+
+    def start(self: threading.Thread) -> None:
+        if self.name.startswith("dockerflow-check-"):
+            raise RuntimeError("can't start new thread")
+        original(self)
+
+    original = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", start)
+    registry.register(list, name="one")
+    for _ in range(2):
+        assert "can't start new thread" in texts(run(registry), "one")[health.ERROR_CHECK_RAISED]
+
+
+def test_broken_log_handler(
+    registry: CheckRegistry, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A log handler that raises neither hangs nor fails the heartbeat."""
+
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError("disk full")
+
+    handler = Broken()
+    logging.getLogger(LOGGER).addHandler(handler)
+    registry.register(lambda: checks.Warning("m"), name="one")
+    try:
+        assert run(registry).statuses == {"one": "warning"}
+    finally:
+        logging.getLogger(LOGGER).removeHandler(handler)
+    assert "disk full" in capsys.readouterr().err
+
+
+def test_names_given_twice(registry: CheckRegistry, run: Run) -> None:
+    """Two checks given under one name are both counted."""
+    pairs = [("one", lambda: checks.Error("m", id="t.1")), ("one", lambda: checks.Info("n"))]
+    results = run(registry, checks=pairs)
+    assert texts(results, "one") == {"t.1": "m", "one": "n"}
+    assert results.level == checks.ERROR
+
+
+# ---------------------------------------------------------------------- against a clock
+
+
+def test_hung_checks_cost_one_thread(
+    registry: CheckRegistry, run: Run, release: threading.Event
+) -> None:
+    """A thousand heartbeats against a hung check cost one thread, and each answers."""
+    threads: list[threading.Thread] = []
+
+    @registry.register
+    def hung() -> None:
+        threads.append(threading.current_thread())
+        release.wait()
+
+    before = threading.active_count()
+    for _ in range(1000 if run is run_sync else 100):
+        results = run(registry, timeout=0.0001)
+        assert texts(results, "hung") == {
+            health.ERROR_CHECK_TIMEOUT: "still running after 0.0001 s"
+        }
+    assert threading.active_count() == before + 1
+    release.set()
+    threads[0].join()
+    assert run(registry).statuses == {"hung": "ok"}
+    assert len(threads) == 2
+    assert all(thread.daemon for thread in threads)
+
+
+def test_own_limit(registry: CheckRegistry, run: Run, release: threading.Event) -> None:
+    """A check's own limit goes before the heartbeat's."""
+    registry.register(waiting_for(release), name="hung", timeout=0.05)
+    results = run(registry, timeout=1000)
+    assert texts(results, "hung") == {health.ERROR_CHECK_TIMEOUT: "still running after 0.05 s"}
+
+
+def test_no_limit(registry: CheckRegistry, run: Run) -> None:
+    """A check whose own limit is None is waited for, whatever the heartbeat's."""
+    late = threading.Event()
+
+    @registry.register(timeout=None)
+    def slow() -> checks.CheckMessage:
+        assert late.wait(30)
+        return checks.Info("done")
+
+    @registry.register(timeout=None)
+    async def slow_async() -> checks.CheckMessage:
+        await asyncio.to_thread(late.wait, 30)
+        return checks.Info("done")
+
+    timer = threading.Timer(0.3, late.set)  # the time limit is over by then
+    timer.start()
+    results = run(registry, timeout=0.01)
+    timer.join()
+    assert results.statuses == {"slow": "info", "slow_async": "info"}
+
+
+def test_async_check_is_cancelled_at_its_limit(registry: CheckRegistry, run: Run) -> None:
+    """A hung async check is cancelled at its limit, so that its client can tidy up."""
+    cancelled = threading.Event()
+
+    @registry.register
+    async def hung() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    results = run(registry, timeout=0.01)
+    assert list(texts(results, "hung")) == [health.ERROR_CHECK_TIMEOUT]
+    assert cancelled.wait(30)
+
+
+def test_async_check_that_will_not_end(registry: CheckRegistry, release: threading.Event) -> None:
+    """An async check that resists its cancellation is not waited for, nor started again."""
+    starts = []
+
+    @registry.register
+    async def stubborn() -> None:
+        starts.append(True)
+        while not release.is_set():
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                continue
+
+    async def heartbeats() -> None:
+        for _ in range(3):
+            results = await registry.run_checks_async(timeout=0.02)
+            assert list(texts(results, "stubborn")) == [health.ERROR_CHECK_TIMEOUT]
+        assert len(starts) == 1
+        release.set()
+
+    asyncio.run(heartbeats())
+
+
+def test_timeout_is_logged_once_per_run(
+    registry: CheckRegistry, run: Run, release: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hung check is logged once, with its name, however many heartbeats meet it."""
+    registry.register(waiting_for(release), name="hung")
+    for _ in range(3):
+        run(registry, timeout=0.001)
+    (record,) = caplog.records
+    assert record.getMessage() == "dockerflow.health.E013: still running after 0.001 s"
+    assert record.__dict__["check"] == "hung"
+
+
+def test_hung_check_logs_what_it_says_at_last(
+    registry: CheckRegistry, release: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a check says after its time is logged, though no heartbeat waits for it any more."""
+    threads: list[threading.Thread] = []
+
+    @registry.register
+    def hung() -> checks.CheckMessage:
+        threads.append(threading.current_thread())
+        release.wait()
+        return checks.Warning("at last", id="t.1")
+
+    registry.run_checks(timeout=0.001)
+    release.set()
+    threads[0].join()
+    assert caplog.messages[-1] == "t.1: at last"
+
+
+# ---------------------------------------------------------------------- once for many
+
+
+def test_concurrent_heartbeats_share_a_run(
+    registry: CheckRegistry, release: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fifty heartbeats at once run a check once, get its result each, and log it once."""
+    calls: list[bool] = []
+    results: list[ChecksResults] = []
+    arrived = threading.Semaphore(0)
+
+    @registry.register
+    def slow() -> checks.CheckMessage:
+        calls.append(True)
+        release.wait()
+        return checks.Warning("m", id="t.1")
+
+    def pairs() -> list[tuple[str, Check]]:
+        # the second is started when the first has been joined
+        return [("slow", slow), ("arrived", lambda: arrived.release())]
+
+    def sync() -> None:
+        results.append(registry.run_checks(pairs(), timeout=30))
+
+    def several() -> None:
+        async def main() -> None:
+            heartbeats = (registry.run_checks_async(pairs(), timeout=30) for _ in range(25))
+            results.extend(await asyncio.gather(*heartbeats))
+
+        asyncio.run(main())
+
+    threads = [threading.Thread(target=run) for run in (*[sync] * 25, several)]
+    for thread in threads:
+        thread.start()
+    for _ in range(50):
+        assert arrived.acquire(timeout=30)
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+    assert [texts(result, "slow") for result in results] == [{"t.1": "m"}] * 50
+    assert caplog.messages == ["t.1: m"]
+
+
+def test_not_shared_between_applications(registry: CheckRegistry, release: threading.Event) -> None:
+    """The same check of two applications, or two registries, runs once for each."""
+    barrier = threading.Barrier(3)
+
+    def check() -> None:
+        barrier.wait(30)
+
+    registry.register(check)
+    other = CheckRegistry()
+    other.register(check)
+    results: list[ChecksResults] = []
+
+    def heartbeat(registry: CheckRegistry, app: object) -> None:
+        results.append(registry.run_checks(timeout=30, surroundings=Surroundings(app=app)))
+
+    threads = [
+        threading.Thread(target=heartbeat, args=args)
+        for args in ((registry, "one"), (registry, "two"), (other, "one"))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [result.statuses for result in results] == [{"check": "ok"}] * 3
+
+
+def test_sharing_is_by_object_not_by_name(registry: CheckRegistry) -> None:
+    """Two checks of one name never share a run, and a bound method always shares its own."""
+    barrier = threading.Barrier(2)
+    calls: list[bool] = []
+
+    class Service:
+        __hash__ = None  # type: ignore[assignment]
+
+        def ping(self) -> None:
+            calls.append(True)
+            barrier.wait(30)
+
+    service = Service()
+    registry.run_checks([("a", service.ping), ("a", lambda: barrier.wait(30) and None)], timeout=30)
+    assert len(calls) == 1
+    registry.run_checks(
+        [("a", service.ping), ("b", service.ping), ("c", lambda: barrier.wait(30) and None)]
+    )
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("kind", ["coroutine function", "returns coroutine"])
+def test_closed_loop(registry: CheckRegistry, kind: str) -> None:
+    """Runs whose loop has been closed under them have ended."""
+    starts: list[asyncio.AbstractEventLoop] = []
+    started = asyncio.Event()
+
+    async def hung() -> None:
+        starts.append(asyncio.get_running_loop())
+        started.set()
+        await asyncio.Event().wait()
+
+    registry.register(hung if kind == "coroutine function" else lambda: hung(), name="hung")
+
+    async def until_started(count: int) -> None:
+        heartbeat = asyncio.ensure_future(registry.run_checks_async(timeout=30))
+        await started.wait()
+        assert len(starts) == count
+        heartbeat.cancel()
+
+    for count in (1, 2):
+        started = asyncio.Event()
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda loop, context: None)  # of the task that is left behind
+        loop.run_until_complete(until_started(count))
+        loop.close()
+        assert starts[-1] is loop
+    assert len(starts) == 2
+
+
+def test_async_clients_keep_their_loop(registry: CheckRegistry) -> None:
+    """Sync callers find the async checks on one loop, from one heartbeat to the next."""
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    @registry.register
+    async def check() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    registry.run_checks()
+    registry.run_checks(timeout=None)
+    assert loops[0] is loops[1]
+    assert loops[0].is_running()
+
+
+def test_background_loop_survives_a_task_that_exits(registry: CheckRegistry) -> None:
+    """A stray task that raises SystemExit on the shared loop does not end it."""
+
+    async def exits() -> None:
+        raise SystemExit
+
+    @registry.register
+    async def check() -> None:
+        asyncio.get_running_loop().create_task(exits())
+
+    for _ in range(3):
+        assert registry.run_checks().statuses == {"check": "ok"}
+
+
+def _heartbeat_in_child(registry: CheckRegistry, send: Callable[[dict[str, str]], None]) -> None:
+    send(registry.run_checks(timeout=10).statuses)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_fork(registry: CheckRegistry, release: threading.Event) -> None:
+    """After a fork the child starts with no runs, whatever hung in its parent."""
+    parent = os.getpid()
+
+    @registry.register
+    def hung() -> None:
+        if os.getpid() == parent:
+            release.wait()
+
+    @registry.register
+    async def on_loop() -> None:
+        if os.getpid() == parent:
+            await asyncio.to_thread(release.wait)
+
+    registry.run_checks(timeout=0.01)
+    fork = multiprocessing.get_context("fork")
+    receiver, sender = fork.Pipe(duplex=False)
+    child = fork.Process(target=_heartbeat_in_child, args=(registry, sender.send))
+    child.start()
+    assert receiver.poll(30)
+    assert receiver.recv() == {"hung": "ok", "on_loop": "ok"}
+    child.join()
+
+
+# ---------------------------------------------------------------------- cancellation
+
+
+def test_cancelled_request_stays_cancelled(
+    registry: CheckRegistry, release: threading.Event
+) -> None:
+    """A request cancelled while it waits is cancelled; others who wait get the result."""
+    entered = threading.Event()
+
+    @registry.register
+    def slow() -> checks.CheckMessage:
+        entered.set()
+        release.wait()
+        return checks.Info("m")
+
+    async def main() -> None:
+        cancelled = asyncio.create_task(registry.run_checks_async(timeout=30))
+        waiting = asyncio.create_task(registry.run_checks_async(timeout=30))
+        await asyncio.to_thread(entered.wait)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        release.set()
+        assert (await waiting).statuses == {"slow": "info"}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("timeout", [30, None])
+def test_own_cancelled_error(registry: CheckRegistry, timeout: float | None) -> None:
+    """A CancelledError of a check's own is an error of the check, not the end of the request."""
+
+    @registry.register
+    async def broken() -> None:
+        raise asyncio.CancelledError
+
+    @registry.register
+    def broken_sync() -> None:
+        raise asyncio.CancelledError
+
+    results = asyncio.run(registry.run_checks_async(timeout=timeout))
+    assert results.statuses == {"broken": "error", "broken_sync": "error"}
+
+
+def test_cancelled_request_without_clock(registry: CheckRegistry) -> None:
+    """A request cancelled in a check that it runs itself is cancelled."""
+    entered = asyncio.Event()
+
+    @registry.register
+    async def slow() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        task = asyncio.create_task(registry.run_checks_async(timeout=None))
+        await entered.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_exit_is_passed_on_without_clock(
+    registry: CheckRegistry, run: Run, error: type[BaseException]
+) -> None:
+    """Without a clock SystemExit and KeyboardInterrupt are passed on: workers shut down by them."""
+
+    def check() -> None:
+        raise error
+
+    registry.register(check)
+    with pytest.raises(error):
+        run(registry, timeout=None)
+
+
+# ---------------------------------------------------------------------- the caller's world
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+
+@pytest.mark.parametrize("timeout", [30, None])
+def test_context(registry: CheckRegistry, run: Run, timeout: float | None) -> None:
+    """A check runs in a copy of its caller's context."""
+    seen: list[str] = []
+
+    @registry.register
+    def sync() -> None:
+        seen.append(variable.get())
+        variable.set("check")
+
+    @registry.register(name="async")
+    async def other() -> None:
+        seen.append(variable.get())
+
+    token = variable.set("caller")
+    try:
+        run(registry, timeout=timeout)
+        assert variable.get() == "caller"
+    finally:
+        variable.reset(token)
+    assert seen[0] == "caller"
+    if timeout is not None:
+        assert seen == ["caller", "caller"]
+
+
+@pytest.mark.parametrize("timeout", [30, None])
+def test_scope(registry: CheckRegistry, run: Run, timeout: float | None) -> None:
+    """Each check runs within a scope of its own, in its own thread or task."""
+    entered: list[int] = []
+    left: list[int] = []
+
+    @contextmanager
+    def scope() -> Generator[None]:
+        entered.append(threading.get_ident())
+        try:
+            yield
+        finally:
+            left.append(threading.get_ident())
+
+    inside: list[int] = []
+
+    @registry.register
+    def sync() -> None:
+        inside.append(threading.get_ident())
+        raise RuntimeError
+
+    @registry.register(name="async")
+    async def other() -> None:
+        inside.append(threading.get_ident())
+
+    run(registry, timeout=timeout, surroundings=Surroundings(scope=scope))
+    assert sorted(entered) == sorted(left) == sorted(inside)
+
+
+def test_scope_that_raises(registry: CheckRegistry, run: Run) -> None:
+    """A scope that raises when it is left is an error of the check, and no message is lost."""
+
+    @contextmanager
+    def scope() -> Generator[None]:
+        yield
+        raise RuntimeError("not left")
+
+    registry.register(lambda: checks.Info("m"), name="one")
+    results = run(registry, surroundings=Surroundings(scope=scope))
+    assert texts(results, "one") == {
+        "one": "m",
+        health.ERROR_CHECK_RAISED: "RuntimeError: not left",
+    }
+
+
+def test_context_that_raises(registry: CheckRegistry, run: Run) -> None:
+    """A context that can't be had is an error of the check."""
+
+    def context() -> contextvars.Context:
+        raise RuntimeError("no context")
+
+    registry.register(list, name="one")
+    results = run(registry, surroundings=Surroundings(context=context))
+    assert texts(results, "one") == {health.ERROR_CHECK_RAISED: "RuntimeError: no context"}
+
+
+def test_inline(registry: CheckRegistry, run: Run) -> None:
+    """A check that belongs to the caller's thread runs there, while the others run."""
+    threads: list[int] = []
+
+    @registry.register
+    def mine() -> None:
+        threads.append(threading.get_ident())
+
+    registry.register(list, name="other")
+    results = run(registry, surroundings=Surroundings(inline=lambda check: check is mine))
+    assert results.statuses == {"mine": "ok", "other": "ok"}
+    assert threads == [threading.get_ident()]
+
+
+def test_arguments(registry: CheckRegistry, run: Run) -> None:
+    """A framework's arguments reach each check, sync and async."""
+
+    @registry.register
+    def sync(*, app: str) -> checks.CheckMessage:
+        return checks.Info(app)
+
+    @registry.register(name="async")
+    async def other(*, app: str) -> checks.CheckMessage:
+        return checks.Info(app)
+
+    def call(check: Check) -> object:
+        return check(app="mine")
+
+    for timeout in (30, None):
+        results = run(registry, timeout=timeout, surroundings=Surroundings(call=call))
+        assert texts(results, "sync") == {"sync": "mine"}
+        assert texts(results, "async") == {"async": "mine"}
+
+
+# ---------------------------------------------------------------------- the module's functions
+
+
+def test_run_checks_takes_pairs() -> None:
+    """run_checks and its twin take pairs of name and check, ids to silence, and a limit."""
+    pairs = [("one", lambda: [checks.Error("m", id="t.1"), checks.Info("n", id="t.2")])]
+    expected = ChecksResults(
+        details={"one": {"status": "info", "level": 20, "messages": {"t.2": "n"}}},
+        statuses={"one": "info"},
+        level=20,
+    )
+    assert checks.run_checks(pairs, ["t.1"]) == expected
+    assert asyncio.run(checks.run_checks_async(pairs, ["t.1"], 5)) == expected
+    assert checks.run_checks(iter(pairs), silenced_check_ids="t.1") == expected
+    assert checks.run_checks([]) == ChecksResults()

@@ -1,0 +1,82 @@
+"""Reading version.json, and where it is looked for."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from dockerflow.endpoints import find_version
+from dockerflow.version import VersionError, get_version
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"1", b"{", b"\xff", b"[" * 10**6, b"9" * 5000])
+def test_broken(tmp_path: pathlib.Path, content: bytes) -> None:
+    """What is no JSON object in UTF-8 raises the one public exception, a ValueError."""
+    (tmp_path / "version.json").write_bytes(content)
+    with pytest.raises(VersionError, match=r"version\.json"):
+        get_version(tmp_path)
+    assert issubclass(VersionError, ValueError)
+
+
+def test_unreadable(tmp_path: pathlib.Path) -> None:
+    """A file that may not be read raises, for it is there."""
+    (tmp_path / "version.json").write_text("{}")
+    # not chmod(): where the tests are run by root, root may read everything
+    refused = PermissionError(13, "Permission denied")
+    with (
+        mock.patch("builtins.open", side_effect=refused),
+        pytest.raises(VersionError, match="can't be read: Permission denied"),
+    ):
+        get_version(tmp_path)
+
+
+def test_loop_of_links(tmp_path: pathlib.Path) -> None:
+    """A link to itself raises: something is there, and it can't be read."""
+    (tmp_path / "version.json").symlink_to("version.json")
+    with pytest.raises(VersionError, match="can't be read"):
+        get_version(tmp_path)
+
+
+@pytest.mark.parametrize("root", ["missing", "file", "dangling"])
+def test_missing(tmp_path: pathlib.Path, root: str) -> None:
+    """Where there is no file the version is None."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "dangling").mkdir()
+    (tmp_path / "dangling" / "version.json").symlink_to("nowhere")
+    assert get_version(tmp_path / root) is None
+    assert get_version(str(tmp_path / root)) is None
+
+
+def write(folder: pathlib.Path) -> str:
+    folder.mkdir()
+    (folder / "version.json").write_text(f'{{"version": "{folder.name}"}}')
+    return str(folder)
+
+
+def test_places(tmp_path: pathlib.Path) -> None:
+    """The first of the default places that has a file is read, and a configured one alone."""
+    one, two = write(tmp_path / "one"), write(tmp_path / "two")
+    empty = str(tmp_path)
+    assert find_version(None, (empty, one, two)) == {"version": "one"}
+    assert find_version(two, (one,)) == {"version": "two"}
+    assert find_version(empty, (one, two)) is None
+
+
+def test_container_root() -> None:
+    """Where nothing is configured, /app is the last place."""
+    asked: list[str] = []
+
+    def read(root: str) -> Any:
+        asked.append(root)
+
+    assert find_version(None, ("a", pathlib.Path("b")), read) is None
+    assert asked == ["a", "b", "/app"]
+
+
+def test_get_version_is_looked_up_when_called() -> None:
+    """Tests may patch dockerflow.version.get_version."""
+    with mock.patch("dockerflow.version.get_version", return_value={"version": "patched"}):
+        assert find_version("anywhere", ()) == {"version": "patched"}
