@@ -1,0 +1,198 @@
+"""The mozlog JSON formatter: one record in, one line of strict JSON out.
+
+The format is Mozilla's, version 2.0: https://wiki.mozilla.org/Firefox/Services/Logging
+"""
+
+from __future__ import annotations
+
+import _thread
+import logging
+import os
+import warnings
+
+from .conversion import DEFAULT_LOGGER_NAME, JSON_BLANKS, RECORD_ATTRIBUTES, convert, in_words
+from .encoder import clean_text, encode, raw_encode
+from .fast import FastLines
+from .natural import is_interrupt, safe_repr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, ClassVar, Literal
+
+
+def with_fresh_stack(work: Callable[[], Any]) -> Any:
+    """Call *work* in a thread of its own and wait for it: there the whole stack is free.
+
+    :raises Exception: whatever *work* raises, and what starting a thread may raise.
+    """
+    done = _thread.allocate_lock()
+    done.acquire()
+    outcome: list[tuple[bool, Any]] = []
+
+    def run() -> None:
+        try:
+            outcome.append((True, work()))
+        except BaseException as error:
+            outcome.append((False, error))
+        finally:
+            done.release()
+
+    _thread.start_new_thread(run, ())
+    done.acquire()
+    succeeded, value = outcome[0]
+    if succeeded:
+        return value
+    raise value
+
+
+class MozlogFormatter(logging.Formatter):
+    """Formats records as mozlog JSON.
+
+    :param fmt: taken and kept, as for any formatter; the format of a line is always mozlog's.
+    :param datefmt: the same.
+    :param style: the same.
+    :param logger_name: the ``Logger`` of every line.
+    """
+
+    LOGGING_FORMAT_VERSION: str = "2.0"
+
+    #: Severities of syslog (RFC 5424, table 2) by the levels of logging. A level between two of
+    #: them counts as the lower one.
+    SYSLOG_LEVEL_MAP: ClassVar[dict[int, int]] = {
+        logging.CRITICAL: 2,
+        logging.ERROR: 3,
+        logging.WARNING: 4,
+        logging.INFO: 6,
+        logging.DEBUG: 7,
+    }
+
+    #: The severity of a level below all of the map.
+    DEFAULT_SYSLOG_LEVEL: int = 7
+
+    #: Attributes of a record that are no ``extra``.
+    EXCLUDED_LOGRECORD_ATTRS: ClassVar[set[str]] = {*RECORD_ATTRIBUTES, "logger_name"}
+
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: Literal["%", "{", "$"] = "%",
+        logger_name: str = DEFAULT_LOGGER_NAME,
+    ) -> None:
+        super().__init__(fmt, datefmt, style)
+        self.logger_name = logger_name
+        self.hostname = _hostname()
+        self._fast = FastLines()
+
+    def is_value_jsonlike(self, value: object) -> bool:
+        """Tell whether a message is worth parsing as JSON; override it to say more or less.
+
+        :param value: the text of a message.
+        :returns: True for text in braces.
+        """
+        if not isinstance(value, str):
+            return False
+        text = value.strip(JSON_BLANKS)
+        return text.startswith("{") and text.endswith("}")
+
+    def convert_record(self, record: logging.LogRecord) -> dict[str, Any]:
+        """Turn *record* into what its line says.
+
+        :param record: any record; it is only read.
+        :returns: a dict of plain JSON types: ``Timestamp`` (nanoseconds since 1970), ``Type``,
+            ``Logger``, ``Hostname``, ``EnvVersion``, ``Severity``, ``Pid`` and ``Fields``.
+        """
+        return convert(self, record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return *record* as one line of strict JSON (RFC 8259) in ASCII, without line end.
+
+        :param record: any record.
+        :returns: the line; there is always one, and no :class:`Exception` is ever raised.
+        """
+        try:
+            # A lambda on the instance has no __func__, which is as good as another function.
+            if self.convert_record.__func__ is _CONVERT_RECORD:  # type: ignore[attr-defined]
+                return self._fast.line(self, record)
+        except Exception:  # noqa: S110 - nothing is called here: the stack may be full
+            pass
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+        try:
+            return _careful_line(self, record)
+        except Exception:  # noqa: S110 - likewise
+            pass
+        try:
+            line: str = with_fresh_stack(lambda: _careful_line(self, record, fresh=True))
+            return line
+        except Exception:
+            return _LAST_WORDS
+
+
+_CONVERT_RECORD = MozlogFormatter.convert_record
+
+
+class JsonLogFormatter(MozlogFormatter):
+    """The earlier name of :class:`MozlogFormatter`."""
+
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: Literal["%", "{", "$"] = "%",
+        logger_name: str = DEFAULT_LOGGER_NAME,
+    ) -> None:
+        warnings.warn(
+            "JsonLogFormatter is an earlier name; use dockerflow.logging.MozlogFormatter instead",
+            PendingDeprecationWarning,
+            stacklevel=2,
+        )
+        super().__init__(fmt, datefmt, style, logger_name)
+
+
+def _hostname() -> str:
+    try:
+        return os.uname().nodename
+    except AttributeError:  # Windows
+        import socket
+
+        return socket.gethostname()
+
+
+def _careful_line(
+    formatter: MozlogFormatter, record: logging.LogRecord, *, fresh: bool = False
+) -> str:
+    """Return the line of any record.
+
+    :param fresh: there is stack enough, so a RecursionError is somebody's fault.
+    """
+    fault: Exception
+    try:
+        converted: Any = formatter.convert_record(record)
+        if issubclass(type(converted), dict):
+            return encode(converted)
+        fault = TypeError(f"convert_record returned {safe_repr(converted)}, not a dict")
+    except Exception as error:
+        if isinstance(error, RecursionError) and not fresh:
+            raise
+        fault = error
+    try:
+        converted = convert(formatter, record)
+    except Exception as error:
+        if isinstance(error, RecursionError) and not fresh:
+            raise
+        converted = in_words(record)
+    converted["Fields"]["convert_record_error"] = clean_text(safe_repr(fault))
+    return raw_encode(converted)
+
+
+# Said where not one more call is possible.
+_LAST_WORDS = raw_encode(
+    in_words(
+        logging.makeLogRecord(
+            {"msg": "A record could not be formatted: neither stack nor memory is left."}
+        )
+    )
+)

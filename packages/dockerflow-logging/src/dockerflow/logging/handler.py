@@ -1,0 +1,85 @@
+"""A handler that writes mozlog to standard output."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from .conversion import DEFAULT_LOGGER_NAME, LiveName, SpentName
+from .formatter import MozlogFormatter, with_fresh_stack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TextIO
+
+    _StreamHandler = logging.StreamHandler[Any]
+else:
+    _StreamHandler = logging.StreamHandler
+
+
+class MozlogHandler(_StreamHandler):
+    """A stream handler with a :class:`MozlogFormatter`.
+
+    :param stream: where lines go; without one, to the ``sys.stdout`` of the moment.
+    :param name: the ``Logger`` of the lines, for records whose caller gave no ``logger_name``. A
+        formatter with a name of its own keeps that, unless this one is given.
+    """
+
+    def __init__(self, stream: TextIO | None = None, name: str = DEFAULT_LOGGER_NAME) -> None:
+        self._stream: Any = None
+        super().__init__(stream)
+        self._stream = stream  # the base class has put stderr where there was none
+        self.logger_name = name
+        self._live = LiveName(name)
+        self._spent = SpentName(name)
+        self.setFormatter(MozlogFormatter())
+
+    @property
+    def stream(self) -> Any:
+        """The stream in use; setting it to None goes back to the ``sys.stdout`` of the moment."""
+        stream = self._stream
+        if stream is None:
+            stream = sys.stdout
+            if stream is None:  # a process without one (pythonw, some daemons)
+                stream = sys.stderr
+        return stream
+
+    @stream.setter
+    def stream(self, stream: Any) -> None:
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write *record* as one line.
+
+        Its ``logger_name`` is set to this handler's name while and after it is written, in a way
+        that other formatters of this package can tell from a name that the caller gave.
+        """
+        try:
+            attributes = record.__dict__
+            given = attributes.get("logger_name")
+            named = given is None or type(given) is SpentName
+            if named:
+                name = self.logger_name
+                if self._spent.plain is not name:
+                    self._live = LiveName(name)
+                    self._spent = SpentName(name)
+                attributes["logger_name"] = (
+                    self._spent if name == DEFAULT_LOGGER_NAME else self._live
+                )
+            try:
+                line = self.format(record)
+            finally:
+                if named:
+                    attributes["logger_name"] = self._spent
+            stream = self.stream
+            if stream is None:
+                return
+            try:
+                stream.write(line + self.terminator)
+                self.flush()
+            except RecursionError:
+                # No room left on the stack for a stream written in Python: the caller's recursion
+                # is the caller's affair, the record is ours. flush() would wait for our own lock.
+                with_fresh_stack(lambda: (stream.write(line + self.terminator), stream.flush()))
+        except Exception:
+            self.handleError(record)

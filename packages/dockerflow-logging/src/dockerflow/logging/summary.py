@@ -1,0 +1,266 @@
+"""The one definition of ``request.summary``: a record for each request, however it ends."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from .natural import safe_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
+    from typing import Any
+
+#: The name of the logger, and so the ``Type`` of the line.
+SUMMARY_LOGGER = "request.summary"
+
+#: The status that stands for a client that went away (nginx's own: no RFC has one).
+CLIENT_CLOSED_REQUEST = 499
+
+
+def summary_fields(
+    *,
+    method: str,
+    path: str,
+    agent: str = "",
+    lang: str = "",
+    uid: object = "",
+    rid: str | None = None,
+    querystring: str | None = None,
+) -> dict[str, Any]:
+    """Return the fields that are known when a request arrives.
+
+    :param method: the request's method, as the application sees it.
+    :param path: its path, likewise, without the query.
+    :param agent: its ``User-Agent``.
+    :param lang: its ``Accept-Language``.
+    :param uid: who is asking, as the application says it; ``""`` for nobody known.
+    :param rid: its id.
+    :param querystring: its query, decoded; None where it is not to be recorded.
+    """
+    fields: dict[str, Any] = {
+        "errno": 0,
+        "agent": agent,
+        "lang": lang,
+        "method": method,
+        "path": path,
+        "uid": uid,
+        "rid": rid,
+    }
+    if querystring is not None:
+        fields["querystring"] = querystring
+    return fields
+
+
+class RequestSummary:
+    """The summary of one request; its clock starts when it is made.
+
+    :param logger: where the record goes; the logger ``request.summary`` by default.
+    """
+
+    __slots__ = ("_logger", "_mark", "error", "fields", "written")
+
+    def __init__(self, logger: logging.Logger | None = None) -> None:
+        self._logger = logger
+        #: What will be written; :meth:`write` adds ``errno``, ``code`` and ``t``.
+        self.fields: dict[str, Any] = {}
+        #: Whether the end of the request has been seen already.
+        self.written = False
+        #: An unhandled exception that was noticed on the way.
+        self.error: BaseException | None = None
+        self._mark = time.monotonic_ns()
+
+    def elapsed(self) -> int:
+        """Return the whole milliseconds since this was made, by a monotonic clock."""
+        return (time.monotonic_ns() - self._mark) // 1_000_000
+
+    def write(
+        self,
+        code: int | None,
+        *,
+        error: BaseException | None = None,
+        failed: bool = False,
+        gone: bool = False,
+        timed: bool = True,
+        exclude_paths: Container[str] = (),
+    ) -> None:
+        """Write the record; only the first call does.
+
+        Nothing is raised, whatever the fields hold and whatever the handlers, filters and factories
+        of the application do: observing a request never changes it.
+
+        :param code: the status that was handed over; None where there is none.
+        :param error: the exception that no one handled, by default the one noticed on the way.
+        :param failed: the response failed in mid-stream.
+        :param gone: the client went away first: ``code`` is 499 and ``errno`` 0.
+        :param timed: whether ``t`` is told.
+        :param exclude_paths: paths that are not recorded, unless ``errno`` is not 0.
+        """
+        if self.written:
+            return
+        self.written = True
+        try:
+            if error is None:
+                error = self.error
+            status: object = CLIENT_CLOSED_REQUEST if gone else code
+            errno = 0
+            if type(status) is not int and status is not None:
+                status = _status(status)
+            if not gone:
+                if error is not None or failed:
+                    errno = 500
+                elif type(status) is int and status >= 500:
+                    errno = status
+            fields = self.fields.copy()
+            if (
+                not errno
+                and exclude_paths != ()
+                and _is_excluded(fields.get("path"), exclude_paths)
+            ):
+                return
+            fields["errno"] = errno
+            if status is None:
+                fields.pop("code", None)
+            else:
+                fields["code"] = status
+            if timed:
+                fields["t"] = self.elapsed()
+            else:
+                fields.pop("t", None)
+            _log(
+                logging.getLogger(SUMMARY_LOGGER) if self._logger is None else self._logger,
+                logging.ERROR if errno else logging.INFO,
+                "" if error is None or gone else safe_text(error),
+                fields,
+            )
+        except Exception:
+            _report()
+
+
+def _status(code: Any) -> object:
+    """Return an ``HTTPStatus`` or a number in text as an int, and anything else as it is."""
+    try:
+        return int(code)
+    except Exception:
+        return code
+
+
+def _is_excluded(path: Any, exclude_paths: Container[str]) -> bool:
+    try:
+        return path in exclude_paths
+    except Exception:  # a path that can't be hashed, paths that can't be searched
+        return False
+
+
+# What a record has whatever is logged: fields of these names would make the logger refuse them.
+_TAKEN = frozenset(
+    logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys() | {"message", "asctime"}
+)
+
+
+def _log(logger: logging.Logger, level: int, text: str, fields: dict[str, Any]) -> None:
+    if not _TAKEN.isdisjoint(fields):
+        fields = _renamed(fields, _TAKEN)
+    if not logger.isEnabledFor(level):
+        return
+    cls = type(logger)
+    if (
+        getattr(cls, "_log", None) is not logging.Logger._log
+        or getattr(cls, "log", None) is not logging.Logger.log
+        or not _LOG_METHODS.isdisjoint(logger.__dict__)
+    ):
+        logger.log(level, text, extra=fields)
+        return
+    # What Logger._log does, without its walk up the stack for a caller that would be this line.
+    try:
+        record = _make_record(logger, level, text, fields)
+    except KeyError:  # a record factory of the application has used some of our names
+        record = _make_record(logger, level, text, None)
+        record.__dict__.update(_renamed(fields, frozenset(record.__dict__)))
+    logger.handle(record)
+
+
+_LOG_METHODS = frozenset({"log", "_log"})
+
+
+def _make_record(
+    logger: logging.Logger, level: int, text: str, extra: dict[str, Any] | None
+) -> logging.LogRecord:
+    return logger.makeRecord(
+        logger.name,
+        level,
+        "(unknown file)",
+        0,
+        text,
+        (),
+        None,
+        "(unknown function)",
+        extra,
+        None,
+    )
+
+
+def _renamed(fields: dict[str, Any], taken: frozenset[str]) -> dict[str, Any]:
+    renamed: dict[str, Any] = {}
+    for name, value in fields.items():
+        free = name
+        while free in taken or free in renamed or (free != name and free in fields):
+            free = f"extra_{free}"
+        renamed[free] = value
+    return renamed
+
+
+def _report() -> None:
+    """Say on stderr what went wrong, as ``logging.Handler.handleError`` does."""
+    if logging.raiseExceptions and sys.stderr:
+        import traceback
+
+        try:
+            sys.stderr.write("--- Logging error in request.summary ---\n")
+            traceback.print_exc(file=sys.stderr)
+        except Exception:  # noqa: S110 - there is no one left to tell
+            pass
+
+
+# --- settings and queries, for the adapters -----------------------------------------------------
+
+
+def decode_query(raw: str | bytes) -> str:
+    """Return a query string with its percent-escapes decoded, for people to read.
+
+    :param raw: the part of the URL behind the ``?``; as bytes, or as a str of what was sent.
+    :returns: text; what is no UTF-8 is replaced by U+FFFD. A ``+`` stays one.
+    """
+    if isinstance(raw, str):
+        if "%" not in raw:
+            return raw
+        from urllib.parse import unquote
+
+        return unquote(raw, errors="replace")
+    if b"%" in raw:
+        from urllib.parse import unquote_to_bytes
+
+        raw = unquote_to_bytes(raw)
+    return raw.decode("utf-8", "replace")
+
+
+def as_paths(value: Any) -> frozenset[str]:
+    """Return the paths that the setting ``DOCKERFLOW_SUMMARY_EXCLUDE_PATHS`` names.
+
+    :param value: the setting: one path, or a list, tuple or set of paths; None is none.
+    :raises ValueError: for anything else.
+    """
+    if value is None:
+        return frozenset()
+    if isinstance(value, str):
+        return frozenset((value,))
+    if type(value) in (list, tuple, set, frozenset):
+        paths: list[Any] = list(value)
+        if all(isinstance(path, str) for path in paths):
+            return frozenset(paths)
+    raise ValueError(
+        f"DOCKERFLOW_SUMMARY_EXCLUDE_PATHS is {value!r}; it must be a list of paths, "
+        'such as ["/__heartbeat__", "/__lbheartbeat__"]'
+    )

@@ -1,0 +1,138 @@
+"""Request ids: which are taken, how they are made, and how they get onto log lines."""
+
+from __future__ import annotations
+
+import contextvars
+import io
+import logging
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dockerflow.logging import (
+    MozlogHandler,
+    RequestIdLogFilter,
+    get_or_generate_request_id,
+    new_request_id,
+    request_id_context,
+    sane_request_id,
+)
+
+from . import hostile
+from .lines import parse, record
+
+
+def test_new_ids() -> None:
+    """A new id is the text of a random UUID of version 4, and never the same."""
+    ids = {new_request_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    for text in ids:
+        parsed = uuid.UUID(text)
+        assert (str(parsed), parsed.version, parsed.variant) == (text, 4, uuid.RFC_4122)
+
+
+@pytest.mark.parametrize("value", ["a", "!~", "x" * 200, str(uuid.UUID(int=1)), "a/b=c;d,e"])
+def test_sane_ids(value: str) -> None:
+    """Up to 200 visible ASCII characters are an id; blanks around them don't count."""
+    assert sane_request_id(value) == value
+    assert sane_request_id(f" \t{value} ") == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "",
+            " ",
+            "\t",
+            "x" * 201,
+            "a b",
+            "a\tb",
+            "a\nb",
+            "a\x00",
+            "\x1b[31m",
+            "a\x7f",
+            "é",
+            "\udc80",
+        ),
+        *("日本", "\u00a0a", "a\u2028", None, 5, b"bytes", ["list"], object()),
+    ],
+)
+def test_ids_that_are_not_taken(value: Any) -> None:
+    """Anything else is no id, and a new one is made instead."""
+    assert sane_request_id(value) is None
+    assert sane_request_id(hostile.Broken(OSError)) is None
+    made = get_or_generate_request_id({"X-Request-ID": value})
+    assert uuid.UUID(made).version == 4
+
+
+@pytest.mark.parametrize("name", ["X-Request-ID", "x-request-id", "X-REQUEST-ID", "X-Request-Id"])
+def test_headers_in_any_case(name: str) -> None:
+    """The header is found in whatever case it comes."""
+    assert get_or_generate_request_id({"Host": "h", name: "the-id"}) == "the-id"
+
+
+def test_another_header() -> None:
+    """Another header may carry the id; then the usual one does not."""
+    headers = {"X-Request-ID": "usual", "x-trace": "trace"}
+    assert get_or_generate_request_id(headers, "X-Trace") == "trace"
+    assert get_or_generate_request_id(headers, None) == "usual"
+    assert uuid.UUID(get_or_generate_request_id(headers, "X-Other")).version == 4
+
+
+def test_headers_that_fail() -> None:
+    """Headers that raise still give an id."""
+    broken: Any = hostile.Broken(OSError)
+    assert uuid.UUID(get_or_generate_request_id(broken)).version == 4
+    assert uuid.UUID(get_or_generate_request_id(hostile.HalfMapping("value"))).version == 4
+
+
+def test_the_context() -> None:
+    """Outside of a request there is no id, and a value stays in its context."""
+    assert request_id_context.name == "request_id"
+    assert contextvars.Context().run(request_id_context.get) is None
+    contextvars.copy_context().run(request_id_context.set, "other")
+    assert request_id_context.get() is None
+
+
+@pytest.fixture
+def rid() -> Iterator[str]:
+    token = request_id_context.set("the-id")
+    yield "the-id"
+    request_id_context.reset(token)
+
+
+def test_filter(rid: str) -> None:
+    """The filter adds the id of the request."""
+    made = record()
+    assert RequestIdLogFilter().filter(made) is True
+    assert made.__dict__["rid"] == rid
+
+
+def test_filter_outside_of_a_request() -> None:
+    """Outside of a request it adds nothing, and passes every record."""
+    made = record()
+    assert RequestIdLogFilter(name="another").filter(made) is True
+    assert "rid" not in made.__dict__
+
+
+@pytest.mark.parametrize("mine", ["mine", None, ""])
+def test_filter_leaves_the_callers(rid: str, mine: str | None) -> None:
+    """A rid that the caller gave, None included, stays."""
+    made = record(rid=mine)
+    RequestIdLogFilter().filter(made)
+    assert made.__dict__["rid"] == mine
+
+
+def test_filter_on_handlers_and_loggers(rid: str) -> None:
+    """It works on a handler as on a logger."""
+    for on_handler in (True, False):
+        stream = io.StringIO()
+        logger = logging.Logger("app")  # noqa: LOG001 - shared with no other test
+        handler = MozlogHandler(stream)
+        logger.addHandler(handler)
+        (handler if on_handler else logger).addFilter(RequestIdLogFilter())
+        logger.info("x")
+        assert parse(stream.getvalue().rstrip("\n"))["Fields"] == {"rid": rid, "msg": "x"}
