@@ -1,0 +1,316 @@
+"""The Flask extension."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from flask import Blueprint, Flask, Response, current_app, g, got_request_exception, request
+from werkzeug.exceptions import InternalServerError, NotFound
+
+from dockerflow.checks import ERROR, Check, CheckRegistry, Surroundings, default_registry
+from dockerflow.checks.alembic import migrations_check
+from dockerflow.checks.redis import redis_check
+from dockerflow.checks.sqlalchemy import database_check
+from dockerflow.endpoints import (
+    EndpointSettings,
+    Reply,
+    error_called,
+    find_version,
+    heartbeat_reply,
+    lbheartbeat_reply,
+    version_endpoint,
+)
+from dockerflow.logging.summary import SUMMARY_LOGGER, as_paths, decode_query, summary_fields
+
+from .signals import heartbeat_failed, heartbeat_passed
+from .wsgi import ObservedApplication, ObservedRequest, running_app, setting
+
+if TYPE_CHECKING:
+    from blinker import NamedSignal
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Whether a user can be in the summary at all; asked without importing the extension.
+has_flask_login = find_spec("flask_login") is not None
+
+
+class HeartbeatFailure(InternalServerError):
+    """Raised by the heartbeat where a check fails; it carries the response."""
+
+
+class Dockerflow:
+    """The extension: endpoints, health checks, request summaries and request ids for an app.
+
+    :param app: the application, or ``None`` where :meth:`init_app` gets it later.
+    :param db: a Flask-SQLAlchemy extension, whose connection is checked.
+    :param redis: a Redis client or Flask-Redis extension, which is checked.
+    :param migrate: a Flask-Migrate extension, whose migrations are checked.
+    :param silenced_checks: ids of check messages that are neither counted nor logged.
+    :param version_path: the directory of ``version.json``; by default the parent of the
+        application's ``root_path``, then ``root_path`` itself, then ``/app``.
+    :param registry: the checks that the heartbeat runs, by default those of the whole process.
+    :raises ValueError: if a ``DOCKERFLOW_`` setting of ``app`` makes no sense.
+    :raises ImportError: if the library behind a check is missing, with the extra to install.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        db: Any = None,
+        redis: Any = None,
+        migrate: Any = None,
+        silenced_checks: Iterable[str] | None = None,
+        version_path: str | os.PathLike[str] | None = None,
+        registry: CheckRegistry | None = None,
+    ) -> None:
+        self.logger = logging.getLogger("dockerflow.flask")
+        self.summary_logger = logging.getLogger(SUMMARY_LOGGER)
+        self.silenced_checks = list(silenced_checks or ())
+        self.version_path = version_path
+        self.registry = default_registry if registry is None else registry
+        self._version_callback: Callable[[str], Any] | None = None
+        if db is not None:
+            self.check(database_check(db), name="check_database_connected")
+        if redis is not None:
+            self.check(redis_check(redis), name="check_redis_connected")
+        if migrate is not None:
+            self.check(migrations_check(migrate), name="check_migrations_applied")
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Add the endpoints to an application, and observe its requests.
+
+        :raises RuntimeError: if the application has a Dockerflow extension already.
+        :raises ValueError: if one of its ``DOCKERFLOW_`` settings makes no sense.
+        """
+        if "dockerflow" in app.extensions:
+            raise RuntimeError(
+                f"The Flask app {app.name!r} has a Dockerflow extension already: "
+                'use that one, app.extensions["dockerflow"], and call init_app once for each app'
+            )
+        self._settings(app).validate()
+        as_paths(setting(app, "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"))
+        app.extensions["dockerflow"] = self
+        app.register_blueprint(self._make_blueprint())
+        # First before and last after all others, whenever they were registered.
+        app.before_request_funcs.setdefault(None, []).insert(0, self._before_request)
+        app.after_request_funcs.setdefault(None, []).insert(0, self._after_request)
+        app.teardown_request_funcs.setdefault(None, []).insert(0, self._teardown_request)
+        got_request_exception.connect(self._got_request_exception, app)
+        app.wsgi_app = ObservedApplication(app, self, app.wsgi_app)  # type: ignore[method-assign]
+
+    # ------------------------------------------------------------------ checks
+
+    @overload
+    def check(
+        self, func: F, name: str | None = None, *, timeout: float | EllipsisType | None = ...
+    ) -> F: ...
+
+    @overload
+    def check(
+        self,
+        func: None = None,
+        name: str | None = None,
+        *,
+        timeout: float | EllipsisType | None = ...,
+    ) -> Callable[[F], F]: ...
+
+    def check(
+        self,
+        func: Any = None,
+        name: str | None = None,
+        *,
+        timeout: float | EllipsisType | None = ...,
+    ) -> Any:
+        """Register a check for the heartbeat: a decorator, bare or with a name.
+
+        The parameters are those of :meth:`dockerflow.checks.CheckRegistry.register`.
+        """
+        return self.registry.register(func, name, timeout=timeout)
+
+    def init_check(self, check: Check, obj: Any) -> Any:
+        """Register a check that is called with the object it is to look at."""
+        return self.registry.register_partial(check, obj)
+
+    @property
+    def checks(self) -> dict[str, Check]:
+        """The live dictionary of the checks that the heartbeat runs, by name."""
+        return self.registry.get_checks()
+
+    # ------------------------------------------------------------------ endpoints
+
+    def version_callback(self, func: F) -> F:
+        """Use a function in place of :func:`dockerflow.version.get_version`; a decorator.
+
+        It gets ``version_path``, or the parent of the application's ``root_path``, and returns what
+        ``/__version__`` answers as JSON, or ``None`` for 404.
+        """
+        self._version_callback = func
+        return func
+
+    def _make_blueprint(self) -> Blueprint:
+        blueprint = Blueprint("dockerflow", __name__)
+        for name in ("version", "heartbeat", "lbheartbeat", "error"):
+            view = getattr(self, f"_{name}_view")
+            # not the method itself: Flask sets attributes on views
+            blueprint.add_url_rule(f"/__{name}__", name, functools.partial(view))
+        # nearer than any handler of the application, which would hide the heartbeat's answer
+        blueprint.register_error_handler(HeartbeatFailure, _response_of)
+        return blueprint
+
+    def _version_view(self) -> Response:
+        root = current_app.root_path
+        parent = os.path.dirname(root)
+
+        def read() -> Any:
+            if self._version_callback is not None:
+                return self._version_callback(os.fspath(self.version_path or parent))
+            return find_version(self.version_path, (parent, root))
+
+        return _to_response(version_endpoint(read, self.logger))
+
+    def _heartbeat_view(self) -> Response:
+        app = running_app()
+        settings = self._settings(app)
+        results = self.registry.run_checks(
+            silenced_check_ids=self.silenced_checks,
+            timeout=settings.check_timeout,
+            surroundings=Surroundings(
+                app=app, scope=app.app_context, context=_context_without_request
+            ),
+        )
+        failed = results.level >= ERROR
+        self._send(heartbeat_failed if failed else heartbeat_passed, app, results.level)
+        response = _to_response(
+            heartbeat_reply(
+                results,
+                show_details=settings.show_details(),
+                failed_status=settings.failed_status,
+            )
+        )
+        if failed:
+            raise HeartbeatFailure(response=response)
+        return response
+
+    def _send(self, signal: NamedSignal, app: Flask, level: int) -> None:
+        # Not signal.send(), which would end at the first receiver that raises.
+        for receiver in signal.receivers_for(app):
+            try:
+                app.ensure_sync(receiver)(app, level=level)
+            except Exception:
+                self.logger.exception("A receiver of the signal %r raised", signal.name)
+
+    def _lbheartbeat_view(self) -> Response:
+        return _to_response(lbheartbeat_reply())
+
+    def _error_view(self) -> Response:
+        if not self._settings(running_app()).error_endpoint:
+            raise NotFound
+        error_called(self.logger)
+
+    def _settings(self, app: Flask) -> EndpointSettings:
+        return EndpointSettings(functools.partial(setting, app), self.logger)
+
+    # ------------------------------------------------------------------ requests
+
+    def summary_extra(self) -> dict[str, Any]:
+        """Build the fields of the current request's summary; meant to be extended in subclasses.
+
+        ``code``, ``errno`` and the final ``t`` are added when the response has been handed over.
+        """
+        observed = ObservedRequest.current()
+        with_query = setting(running_app(), "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING")
+        uid = self._uid()
+        fields = summary_fields(
+            method=request.method,
+            path=request.path,
+            agent=request.headers.get("User-Agent", ""),
+            lang=request.headers.get("Accept-Language", ""),
+            uid="" if uid is None else uid,
+            # not the value in `g`, which a request made within this one may share
+            rid=observed.request_id if "_request_id" in g else None,
+            querystring=decode_query(request.query_string) if with_query else None,
+        )
+        if "_start_timestamp" in g:
+            fields["t"] = observed.summary.elapsed()
+        return fields
+
+    def user_id(self) -> Any:
+        """Return the id of the user whom Flask-Login has loaded for this request, else ``""``.
+
+        A user who has not been loaded is not loaded for it: it asks no session and no database.
+        """
+        user = g.get("_login_user") if has_flask_login else None
+        if user is None:
+            return ""
+        state = getattr(user, "_sa_instance_state", None)
+        if state is not None and state.expired_attributes:
+            # Any attribute would now be read from the database; the primary key is still known.
+            # https://docs.sqlalchemy.org/en/20/orm/internals.html#sqlalchemy.orm.InstanceState.identity
+            identity = state.identity or ()
+            return ",".join(map(str, identity))
+        return user.get_id() if user.is_authenticated else ""
+
+    def _uid(self) -> Any:
+        try:
+            return self.user_id()
+        except Exception:
+            self.logger.exception("The user's id can't be had for the request summary")
+            return ""
+
+    def _before_request(self) -> None:
+        observed = ObservedRequest.current()
+        # `g` outlives a request where a test has pushed an app context around several.
+        if g.get("request_id") in (None, g.get("_request_id")):
+            g.request_id = observed.request_id
+        g._request_id = observed.request_id
+        g._start_timestamp = time.time()
+
+    def _after_request(self, response: Response) -> Response:
+        observed = ObservedRequest.current()
+        observed.collect()
+        observed.processed(response)
+        return response
+
+    def _teardown_request(self, error: BaseException | None) -> None:
+        observed = ObservedRequest.current()
+        if not observed.summary.fields:  # another after_request function raised
+            observed.collect()
+        observed.torn_down()
+
+    def _got_request_exception(self, sender: Flask, exception: BaseException, **extra: Any) -> None:
+        observed = ObservedRequest.current()
+        observed.summary.error = exception
+        observed.collect()
+
+
+def _to_response(reply: Reply) -> Response:
+    response: Response = current_app.response_class(
+        reply.body, reply.status, content_type=reply.media_type
+    )
+    response.headers.extend(reply.headers)
+    return response
+
+
+def _response_of(error: HeartbeatFailure) -> Response:
+    response = error.response
+    assert isinstance(response, Response)
+    return response
+
+
+def _context_without_request() -> contextvars.Context:
+    """Copy the caller's context but for Flask's: a check gets an app context of its own."""
+    context = contextvars.Context()
+    for variable, value in contextvars.copy_context().items():
+        if not variable.name.startswith("flask."):
+            context.run(variable.set, value)
+    return context

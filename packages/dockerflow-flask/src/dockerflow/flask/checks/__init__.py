@@ -1,0 +1,58 @@
+"""The checks of Flask's backing services, and all that a check of one's own needs."""
+
+from __future__ import annotations
+
+from dockerflow import health
+from dockerflow.checks import (
+    get_checks,
+    register,
+    register_partial,
+    run_checks,
+    run_checks_async,
+)
+from dockerflow.checks.alembic import check_migrations_applied
+from dockerflow.checks.redis import check_redis_connected
+from dockerflow.checks.sqlalchemy import check_database_connected
+
+from . import messages
+from .messages import (
+    CRITICAL,
+    DEBUG,
+    ERROR,
+    INFO,
+    STATUSES,
+    WARNING,
+    CheckMessage,
+    Critical,
+    Debug,
+    Error,
+    Info,
+    Warning,
+    level_to_text,
+)
+
+__all__ = [
+    "CRITICAL",
+    "DEBUG",
+    "ERROR",
+    "INFO",
+    "STATUSES",
+    "WARNING",
+    "CheckMessage",
+    "Critical",
+    "Debug",
+    "Error",
+    "Info",
+    "Warning",
+    "check_database_connected",
+    "check_migrations_applied",
+    "check_redis_connected",
+    "get_checks",
+    "health",
+    "level_to_text",
+    "messages",
+    "register",
+    "register_partial",
+    "run_checks",
+    "run_checks_async",
+]

@@ -1,0 +1,35 @@
+"""The messages of :mod:`dockerflow.checks.messages`, under the name they have always had here."""
+
+from __future__ import annotations
+
+from dockerflow.checks.messages import (
+    CRITICAL,
+    DEBUG,
+    ERROR,
+    INFO,
+    STATUSES,
+    WARNING,
+    CheckMessage,
+    Critical,
+    Debug,
+    Error,
+    Info,
+    Warning,
+    level_to_text,
+)
+
+__all__ = [
+    "CRITICAL",
+    "DEBUG",
+    "ERROR",
+    "INFO",
+    "STATUSES",
+    "WARNING",
+    "CheckMessage",
+    "Critical",
+    "Debug",
+    "Error",
+    "Info",
+    "Warning",
+    "level_to_text",
+]

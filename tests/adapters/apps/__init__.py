@@ -1,0 +1,1 @@
+"""The smallest application of each framework, all with the same routes."""

@@ -1,0 +1,1 @@
+"""Each behaviour once, for every adapter."""

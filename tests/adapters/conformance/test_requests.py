@@ -1,0 +1,229 @@
+"""Request ids and the request summary: one record per request, and nothing else changed."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dockerflow.logging import request_id_context
+from tests.adapters.conftest import Log
+from tests.adapters.harness import Framework, RunningApp
+
+Start = Callable[..., RunningApp]
+
+UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["", " ", "a" * 201, "a" * 60_000, "a\x1b[2Jb", "a\tb", "a b", "\x7f", "é", "\udc80"],
+    ids=ascii,
+)
+def test_hostile_request_ids(start: Start, framework: Framework, log: Log, hostile: str) -> None:
+    """A request id that isn't 1 to 200 visible ASCII characters is replaced by a UUID4."""
+    hostile = hostile[: framework.longest_header]
+    answer = start().request("/id", headers={"X-Request-ID": hostile})
+    rid = answer.body.decode()
+    assert UUID4.fullmatch(rid)
+    assert answer.header("X-Request-ID") == rid
+    assert log.summary["rid"] == rid
+
+
+@pytest.mark.parametrize("sane", ["a", "a" * 200, "~!/=", "0b7f-4"])
+def test_request_id(start: Start, log: Log, sane: str) -> None:
+    """The client's request id is in the context, on every line, in the response, and gone then."""
+    answer = start().request("/id", headers={"x-request-id": sane})
+    assert answer.body.decode() == sane
+    assert answer.header("X-Request-ID") == sane
+    assert log.of("app")[0]["Fields"]["rid"] == sane
+    assert log.summary["rid"] == sane
+    assert request_id_context.get() is None
+
+
+def test_request_id_on_every_kind_of_response(start: Start) -> None:
+    """Errors, redirects, missing pages and crashes bear the request id like any response."""
+    app = start()
+    for path in ("/missing", "/abort/503", "/boom", "/redirect", "/handled", "/stream"):
+        answer = app.request(path, headers={"X-Request-ID": "abc"})
+        assert answer.header("X-Request-ID") == "abc", path
+
+
+def test_own_response_header(start: Start) -> None:
+    """A request id header that the application sets itself is left alone."""
+    answer = start().request("/own-id", headers={"X-Request-ID": "theirs"})
+    assert answer.header("X-Request-ID") == "mine"
+
+
+def test_no_response_header(start: Start) -> None:
+    """DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER = False sends no id back."""
+    app = start(settings={"DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER": False})
+    assert app.request("/").header("X-Request-ID") is None
+
+
+def test_request_id_header_name(start: Start, log: Log) -> None:
+    """DOCKERFLOW_REQUEST_ID_HEADER_NAME names the header of request and response."""
+    app = start(settings={"DOCKERFLOW_REQUEST_ID_HEADER_NAME": "x-trace"})
+    answer = app.request("/", headers={"X-TRACE": "abc", "X-Request-ID": "other"})
+    assert answer.header("X-Trace") == "abc"
+    assert answer.header("X-Request-ID") is None
+    assert log.summary["rid"] == "abc"
+
+
+def test_summary(start: Start, log: Log) -> None:
+    """The summary has its fields, and no others."""
+    started = time.monotonic()
+    start().request(
+        "/",
+        query="secret=1",
+        headers={"User-Agent": "agent/1", "Accept-Language": "tlh", "X-Request-ID": "abc"},
+    )
+    took = int((time.monotonic() - started) * 1000) + 1
+    fields = log.summary
+    assert 0 <= fields.pop("t") <= took
+    assert fields == {
+        "agent": "agent/1",
+        "lang": "tlh",
+        "method": "GET",
+        "path": "/",
+        "code": 200,
+        "errno": 0,
+        "rid": "abc",
+        "uid": "",
+        "msg": "",
+    }
+    (line,) = log.of("request.summary")
+    assert line["Severity"] == 6
+
+
+def test_summary_without_headers(start: Start, log: Log) -> None:
+    """Headers that are absent are empty text."""
+    start().request("/")
+    assert (log.summary["agent"], log.summary["lang"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "code", "errno"),
+    [
+        ("/", "GET", 200, 0),
+        ("/", "HEAD", 200, 0),
+        ("/echo", "POST", 200, 0),
+        ("/redirect", "GET", 302, 0),
+        ("/missing", "GET", 404, 0),
+        ("/", "DELETE", 405, 0),
+        ("/handled", "GET", 418, 0),
+        ("/status/204", "GET", 204, 0),
+        ("/status/403", "GET", 403, 0),
+        ("/status/500", "GET", 500, 500),
+        ("/status/503", "GET", 503, 503),
+        ("/abort/404", "GET", 404, 0),
+        ("/abort/503", "GET", 503, 503),
+        ("/boom", "GET", 500, 500),
+        ("/stream", "GET", 200, 0),
+        ("/stream", "HEAD", 200, 0),
+    ],
+)
+def test_codes(start: Start, log: Log, path: str, method: str, code: int, errno: int) -> None:
+    """Each request has one summary with its status; errno and level tell the server's failures."""
+    app = start()
+    answer = app.request(path, method)
+    assert answer.status == code
+    assert (log.summary["code"], log.summary["errno"]) == (code, errno)
+    assert (log.summary["method"], log.summary["path"]) == (method, path)
+    (line,) = log.of("request.summary")
+    assert line["Severity"] == (3 if errno else 6)
+
+
+def test_crash(start: Start, log: Log) -> None:
+    """The summary of a crash says the exception's text."""
+    start().request("/boom")
+    assert log.summary["msg"] == "boom"
+
+
+def test_hostile_request(start: Start, framework: Framework, log: Log) -> None:
+    """Whatever is in path, query and headers ends on one line of JSON."""
+    path = "/%0a%22%7b%7d%c3%a9%ff"
+    start().request(
+        path, query="a=%0a%ff&b", headers={"User-Agent": '"\x1b[2J{}\\', "Accept-Language": "\xe9"}
+    )
+    assert log.summary["path"].startswith('/\n"{}é' if framework.decoded_path else path)
+    assert log.summary["agent"] == '"\x1b[2J{}\\'
+
+
+@pytest.mark.parametrize(
+    ("query", "logged"), [("a=b%20c&d", "a=b c&d"), ("", ""), ("%c3%a9%ff=1", "é\ufffd=1")]
+)
+def test_querystring(start: Start, log: Log, query: str, logged: str) -> None:
+    """DOCKERFLOW_SUMMARY_LOG_QUERYSTRING = True logs the query string, decoded."""
+    app = start(settings={"DOCKERFLOW_SUMMARY_LOG_QUERYSTRING": True})
+    app.request("/", query=query)
+    assert log.summary["querystring"] == logged
+
+
+def test_excluded_paths(start: Start, log: Log) -> None:
+    """DOCKERFLOW_SUMMARY_EXCLUDE_PATHS leaves out exact paths, but not their failures."""
+    paths = ("/__lbheartbeat__", "/boom", "/id")
+    app = start(settings={"DOCKERFLOW_SUMMARY_EXCLUDE_PATHS": paths})
+    for path in ("/__lbheartbeat__", "/boom", "/id", "/"):
+        app.request(path)
+    assert [fields["path"] for fields in log.summaries] == ["/boom", "/"]
+
+
+def test_responses_are_unchanged(start: Start) -> None:
+    """No header is added but the request id, and cacheable pages stay cacheable."""
+    app = start(settings={"DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER": False})
+    answer = app.request("/cached")
+    assert answer.header("Cache-Control") == "public, max-age=60"
+    assert answer.header("Vary") is None
+    assert answer.header("Set-Cookie") is None
+
+
+def test_body_of_the_request(start: Start) -> None:
+    """The application reads the request's body as ever."""
+    assert start().request("/echo", "POST", body=b"x" * 100_000).body == b"POST " + b"x" * 100_000
+
+
+def test_stream(start: Start, log: Log) -> None:
+    """A streamed response is recorded at its end, and the id is there while it is made."""
+    answer = start().request("/stream", headers={"X-Request-ID": "abc"})
+    assert answer.body == b"onetwothree"
+    types: list[Any] = [line["Type"] for line in log.lines if "sanic." not in line["Type"]]
+    assert types == ["app", "app", "app", "request.summary"]
+    assert [line["Fields"]["rid"] for line in log.of("app")] == ["abc"] * 3
+    assert request_id_context.get() is None
+
+
+def test_stream_fails(start: Start, log: Log) -> None:
+    """A failure in mid-stream keeps its code, and is an error with the exception's text."""
+    answer = start().request("/stream-fails")
+    assert answer.body == b"one"
+    assert (log.summary["code"], log.summary["errno"]) == (200, 500)
+    assert log.summary["msg"] == "cut"
+
+
+def test_client_goes_away(start: Start, log: Log) -> None:
+    """A body that the client does not read to its end is recorded as 499."""
+    start().request("/stream", read=1)
+    assert (log.summary["code"], log.summary["errno"]) == (499, 0)
+
+
+def test_broken_log_handler(start: Start, log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    """A log handler that raises changes no response."""
+    import logging
+
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError("disk full")
+
+    handler = Broken()
+    logger = logging.getLogger("request.summary")
+    logger.addHandler(handler)
+    try:
+        answer = start().request("/")
+    finally:
+        logger.removeHandler(handler)
+    assert (answer.status, answer.body, answer.error) == (200, b"hello", None)
+    assert "disk full" in capsys.readouterr().err

@@ -1,0 +1,79 @@
+"""Fixtures of the adapter tests: each framework in turn, and what it logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dockerflow.logging import MozlogFormatter, RequestIdLogFilter
+from tests.adapters.harness import Framework, Options, RunningApp, installed_frameworks
+
+
+@pytest.fixture(params=installed_frameworks(), ids=lambda framework: framework.name)
+def framework(request: pytest.FixtureRequest) -> Framework:
+    """Each framework whose adapter is installed."""
+    framework: Framework = request.param
+    return framework
+
+
+@pytest.fixture
+def start(framework: Framework) -> Iterator[Callable[..., RunningApp]]:
+    """Start the framework's application; keywords are the fields of ``Options``."""
+    running: list[RunningApp] = []
+
+    def start(**options: Any) -> RunningApp:
+        running.append(framework.start(Options(**options)))
+        return running[-1]
+
+    yield start
+    for app in running:
+        app.close()
+
+
+class Log(logging.Handler):
+    """The records of all loggers, as the lines that mozlog makes of them at that moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addFilter(RequestIdLogFilter())
+        self.setFormatter(MozlogFormatter(logger_name="tests"))
+        self.lines: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Format the record now, in the thread and context that logged it."""
+        line = self.format(record)
+        assert "\n" not in line
+        self.lines.append(json.loads(line, parse_constant=pytest.fail))
+
+    def of(self, logger: str) -> list[dict[str, Any]]:
+        """Return the lines of one logger."""
+        return [line for line in self.lines if line["Type"] == logger]
+
+    @property
+    def summaries(self) -> list[dict[str, Any]]:
+        """The fields of the request summaries."""
+        return [line["Fields"] for line in self.of("request.summary")]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The fields of the one request summary there must be."""
+        (fields,) = self.summaries
+        assert isinstance(fields, dict)
+        return fields
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """Collect what is logged from level INFO on."""
+    handler = Log()
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield handler
+    root.setLevel(level)
+    root.removeHandler(handler)

@@ -1,0 +1,1 @@
+"""The adapters on the servers that people run, over real sockets."""

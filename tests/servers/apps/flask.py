@@ -1,0 +1,10 @@
+"""Flask's application, as gunicorn gets it."""
+
+from __future__ import annotations
+
+from tests.adapters.apps.flask import create_app
+from tests.adapters.harness import Options
+from tests.servers.apps import CHECKS, SETTINGS, log_to_stdout
+
+log_to_stdout()
+app = create_app(Options(settings=SETTINGS, checks=CHECKS))

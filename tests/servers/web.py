@@ -1,0 +1,99 @@
+"""A web server of a test's own, its log, and a client that can break off."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pathlib
+import resource
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from tests.services.beats import wait_until
+from tests.services.servers import Server
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+class WebServer(Server):
+    """A web server.
+
+    :param words: the command line behind ``python``, with ``{port}`` where the port belongs.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__()
+        self.words = words
+        self.environ = {**self.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+    def command(self) -> list[str]:
+        """Say the command line, with the Python that runs the tests."""
+        return [sys.executable, *(word.format(port=self.port) for word in self.words)]
+
+    def ready(self) -> bool:
+        """Tell whether the application answers."""
+        return self.get("/__lbheartbeat__").startswith(b"HTTP/1.1 200")
+
+    def get(self, path: str, request_id: str = "ready", method: str = "GET") -> bytes:
+        """Send a request on a connection of its own, and return all that comes back."""
+        with self.connect(path, request_id, method) as sock:
+            chunks: list[bytes] = []
+            while chunk := sock.recv(65536):
+                chunks.append(chunk)
+        return b"".join(chunks)
+
+    def connect(self, path: str, request_id: str, method: str = "GET") -> socket.socket:
+        """Send a request, and return the connection before anything is read."""
+        sock = socket.create_connection(("127.0.0.1", self.port), 30)
+        sock.sendall(head(path, request_id, method))
+        return sock
+
+    def lines(self, rid: str | None = None) -> list[dict[str, Any]]:
+        """Return the mozlog lines so far, of one request or of all."""
+        found: list[dict[str, Any]] = []
+        for line in self.log.splitlines():
+            if line.startswith("{"):
+                parsed = json.loads(line, parse_constant=_refuse)
+                if rid is None or parsed["Fields"].get("rid") == rid:
+                    found.append(parsed)
+        return found
+
+    def summary(self, rid: str) -> dict[str, Any]:
+        """Wait for the summary of a request, and return its fields; there must be one."""
+        wait_until(lambda: bool(self._summaries(rid)))
+        (fields,) = self._summaries(rid)
+        assert isinstance(fields, dict)
+        return fields
+
+    def _summaries(self, rid: str) -> list[Any]:
+        return [line["Fields"] for line in self.lines(rid) if line["Type"] == "request.summary"]
+
+
+def head(path: str, request_id: str, method: str = "GET") -> bytes:
+    """Write the head of a request, after which the server closes the connection."""
+    return (
+        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: {request_id}\r\n"
+        "Connection: close\r\n\r\n"
+    ).encode("ascii")
+
+
+async def storm(port: int, requests: Sequence[tuple[str, str]]) -> list[bytes]:
+    """Send requests, given as path and request id, all at once; return the answers in order."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    async def one(path: str, request_id: str) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(head(path, request_id))
+            return await reader.read()
+        finally:
+            writer.close()
+
+    return await asyncio.gather(*(one(*request) for request in requests))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
