@@ -1,0 +1,42 @@
+"""Pytest fixtures of what was built, for the tests of packaging and of types."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.packaging.distributions import ROOT
+from tests.packaging.environments import Environment
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The folder of all wheels and sdists, built now or, with $DOCKERFLOW_DIST, before."""
+    if named := os.environ.get("DOCKERFLOW_DIST"):
+        return ROOT / named
+    folder = tmp_path_factory.mktemp("built")
+    # A data directory of its own, so that two test runs don't build in one environment.
+    environ = {**os.environ, "HATCH_DATA_DIR": str(tmp_path_factory.mktemp("hatch"))}
+    result = subprocess.run(
+        [sys.executable, "-m", "hatch", "build", "--all", str(folder)],
+        cwd=ROOT,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+@pytest.fixture
+def environment(built: pathlib.Path, tmp_path: pathlib.Path) -> Callable[[], Environment]:
+    """Make empty environments for one test."""
+    count = iter(range(100))
+    return lambda: Environment(tmp_path / f"environment{next(count)}", built)

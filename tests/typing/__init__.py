@@ -1,0 +1,1 @@
+"""What a consumer under mypy --strict and pyright sees of the packages."""
