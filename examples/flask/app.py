@@ -1,0 +1,89 @@
+"""A small service: it counts visits in a database, and says how it is.
+
+It runs with SQLite alone. ``DATABASE_URL`` and ``REDIS_URL`` name other backing services::
+
+    DATABASE_URL=postgresql+psycopg://user:password@host/database
+    REDIS_URL=redis://:password@host:6379/0
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from logging.config import dictConfig
+
+import redis
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from dockerflow.flask import Dockerflow, checks
+
+# Everything that is logged goes to stdout as mozlog JSON, with the id of its request.
+dictConfig(
+    {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"request_id": {"()": "dockerflow.logging.RequestIdLogFilter"}},
+        "handlers": {
+            "mozlog": {
+                "class": "dockerflow.logging.MozlogHandler",
+                "name": "visits",
+                "filters": ["request_id"],
+            }
+        },
+        "root": {"level": "INFO", "handlers": ["mozlog"]},
+    }
+)
+log = logging.getLogger("visits")
+
+
+class Base(DeclarativeBase):
+    """The tables of the service."""
+
+
+class Visit(Base):
+    """One visit."""
+
+    __tablename__ = "visits"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+def create_app() -> Flask:
+    """Build the application, as ``flask run`` and gunicorn call it."""
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = os.environ.get("DATABASE_URL", "sqlite:///visits.db")
+    app.config.from_prefixed_env()  # FLASK_DOCKERFLOW_CHECK_TIMEOUT=2, and so on
+    db.init_app(app)
+
+    redis_url = os.environ.get("REDIS_URL")
+    cache = redis.Redis.from_url(redis_url) if redis_url else None
+    dockerflow = Dockerflow(app, db=db, redis=cache)
+
+    @dockerflow.check
+    def enough_disk() -> list[checks.CheckMessage]:
+        disk = os.statvfs(".")
+        free = disk.f_bavail * disk.f_frsize
+        if free < 10_000_000:
+            return [checks.Warning(f"{free} bytes left on the disk", id="visits.health.W001")]
+        return []
+
+    with app.app_context():
+        try:
+            db.create_all()
+        except Exception:
+            log.exception("The tables could not be made: the service starts all the same")
+
+    @app.get("/")
+    def visit() -> str:
+        db.session.add(Visit())
+        db.session.commit()
+        count = db.session.scalar(text("SELECT count(*) FROM visits"))
+        log.info("counted a visit", extra={"visits": count})
+        return f"You are visitor number {count}.\n"
+
+    return app
