@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dockerflow.logging import MozlogFormatter, SafeJSONEncoder
 
 from . import hostile
+from .generator import Hostile
 from .lines import fields, parse, record
 
 BATCHES = 100
@@ -42,7 +43,7 @@ def check(made: logging.LogRecord, marker: str) -> dict[str, Any]:
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_hostile_records(batch: int) -> None:
     """A hundred thousand hostile records give as many lines, and each holds its own marker."""
-    maker = hostile.Hostile(batch)
+    maker = Hostile(batch)
     for number in range(RECORDS):
         marker = f"<{batch}:{number}>"
         attributes = maker.attributes()
@@ -295,7 +296,7 @@ def test_safe_json_encoder() -> None:
     """SafeJSONEncoder has an answer for whatever json.dumps is given."""
     import json
 
-    maker = hostile.Hostile(1)
+    maker = Hostile(1)
     for _ in range(2000):
         json.loads(json.dumps(maker.value(), cls=SafeJSONEncoder, allow_nan=False))
     assert json.dumps({(1, 2): {3}}, cls=SafeJSONEncoder) == '{"(1, 2)": [3]}'

@@ -12,6 +12,7 @@ import pytest
 from dockerflow.logging import RequestSummary, as_paths, decode_query, summary_fields
 
 from . import hostile
+from .generator import Hostile
 from .lines import fields
 
 
@@ -297,7 +298,7 @@ def test_default_logger() -> None:
 def test_hostile_fields(logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever the fields hold, one record is written and nothing is raised."""
     for number in range(300):
-        maker = hostile.Hostile(number)
+        maker = Hostile(number)
         request = begun(logger)
         request.fields |= maker.attributes()
         if number % 3 == 0:

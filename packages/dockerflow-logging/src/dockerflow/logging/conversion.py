@@ -7,8 +7,8 @@ import logging
 import os
 import time
 
-from .encoder import clean_text, jsonable, key_text
 from .natural import class_of, is_interrupt, safe_repr, safe_text
+from .plain import clean_text, jsonable, key_text
 from .traceback import safer_format_traceback
 
 TYPE_CHECKING = False

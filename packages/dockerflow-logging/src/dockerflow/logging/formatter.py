@@ -11,9 +11,10 @@ import os
 import warnings
 
 from .conversion import DEFAULT_LOGGER_NAME, JSON_BLANKS, RECORD_ATTRIBUTES, convert, in_words
-from .encoder import clean_text, encode, raw_encode
+from .encoder import encode, raw_encode
 from .fast import FastLines
 from .natural import is_interrupt, safe_repr
+from .plain import clean_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
