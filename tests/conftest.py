@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+# What belongs to a framework bears its name, and is left out where its adapter is not installed.
+collect_ignore_glob = [
+    f"*/test_{name}{ending}"
+    for name in ("django", "fastapi", "flask", "sanic")
+    if find_spec(f"dockerflow.{name}") is None
+    for ending in (".py", "_*.py")
+]
 
 pytest_plugins = ["tests.packaging.fixtures", "tests.services.fixtures"]
 
