@@ -5,11 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from dockerflow.logging import RequestSummary, as_paths, decode_query, summary_fields
+from dockerflow.logging import (
+    RequestSummary,
+    as_paths,
+    decode_query,
+    excluded_paths,
+    known_identity,
+    summary_fields,
+)
 
 from . import hostile
 from .generator import Hostile
@@ -357,3 +364,56 @@ def test_as_paths_of_a_wrong_type(value: Any) -> None:
         as_paths(value)
     assert repr(value) in str(raised.value)
     assert "list of paths" in str(raised.value)
+
+
+def test_stopped_clock(logger: logging.Logger) -> None:
+    """A clock that was stopped tells the time until then, however late the record is written."""
+    summary = begun(logger)
+    summary.stop()
+    stopped = summary.elapsed()
+    until = time.monotonic() + 0.01
+    while time.monotonic() < until:
+        pass
+    summary.write(200)
+    assert kept(logger)[0].__dict__["t"] == stopped == summary.elapsed()
+
+
+def test_paths_of_a_setting(caplog: pytest.LogCaptureFixture) -> None:
+    """A setting that makes no sense is logged with its remedy, and leaves no path out."""
+    logger = logging.getLogger("adapter")
+    assert excluded_paths(["/a"], logger) == {"/a"}
+    assert caplog.messages == []
+    assert excluded_paths(7, logger) == frozenset()
+    (message,) = caplog.messages
+    assert message.startswith("DOCKERFLOW_SUMMARY_EXCLUDE_PATHS is 7; it must be a list of paths")
+
+
+def test_excluded_paths_with_a_broken_handler(capsys: pytest.CaptureFixture[str]) -> None:
+    """A log handler that raises does not reach the request."""
+
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError("disk full")
+
+    logger = logging.Logger("adapter")  # noqa: LOG001 - shared with no other test
+    logger.addHandler(Broken())
+    assert excluded_paths(7, logger) == frozenset()
+    assert "disk full" in capsys.readouterr().err
+
+
+def test_known_identity() -> None:
+    """Only a user whose attributes would be read from a database is known by the key alone."""
+
+    class State:
+        expired_attributes: ClassVar[set[str]] = {"id", "name"}
+        identity: tuple[object, ...] | None = (1, "a")
+
+    class User:
+        _sa_instance_state = State()
+
+    assert known_identity(object()) is None
+    assert known_identity(User()) == "1,a"
+    State.identity = None
+    assert known_identity(User()) == ""
+    State.expired_attributes = set()
+    assert known_identity(User()) is None

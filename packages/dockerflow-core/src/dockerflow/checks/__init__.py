@@ -13,6 +13,7 @@ A check is any callable that returns messages. Register it, and the heartbeat ru
 from __future__ import annotations
 
 from . import messages, registry
+from .extension import ChecksOfExtension
 from .job import Check, Surroundings
 from .messages import (
     CRITICAL,
@@ -52,6 +53,7 @@ __all__ = [
     "CheckDetails",
     "CheckMessage",
     "CheckRegistry",
+    "ChecksOfExtension",
     "ChecksResults",
     "Critical",
     "Debug",

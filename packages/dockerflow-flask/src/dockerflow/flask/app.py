@@ -9,26 +9,32 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
-from types import EllipsisType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Blueprint, Flask, Response, current_app, g, got_request_exception, request
 from werkzeug.exceptions import InternalServerError, NotFound
 
-from dockerflow.checks import ERROR, Check, CheckRegistry, Surroundings, default_registry
+from dockerflow.checks import ERROR, CheckRegistry, ChecksOfExtension, Surroundings
 from dockerflow.checks.alembic import migrations_check
 from dockerflow.checks.redis import redis_check
 from dockerflow.checks.sqlalchemy import database_check
 from dockerflow.endpoints import (
     EndpointSettings,
     Reply,
+    enabled,
     error_called,
     find_version,
     heartbeat_reply,
     lbheartbeat_reply,
     version_endpoint,
 )
-from dockerflow.logging.summary import SUMMARY_LOGGER, as_paths, decode_query, summary_fields
+from dockerflow.logging.summary import (
+    SUMMARY_LOGGER,
+    as_paths,
+    decode_query,
+    known_identity,
+    summary_fields,
+)
 
 from .signals import heartbeat_failed, heartbeat_passed
 from .wsgi import ObservedApplication, ObservedRequest, running_app, setting
@@ -46,7 +52,7 @@ class HeartbeatFailure(InternalServerError):
     """Raised by the heartbeat where a check fails; it carries the response."""
 
 
-class Dockerflow:
+class Dockerflow(ChecksOfExtension):
     """The extension: endpoints, health checks, request summaries and request ids for an app.
 
     :param app: the application, or ``None`` where :meth:`init_app` gets it later.
@@ -75,7 +81,8 @@ class Dockerflow:
         self.summary_logger = logging.getLogger(SUMMARY_LOGGER)
         self.silenced_checks = list(silenced_checks or ())
         self.version_path = version_path
-        self.registry = default_registry if registry is None else registry
+        if registry is not None:
+            self.registry = registry
         self._version_callback: Callable[[str], Any] | None = None
         if db is not None:
             self.check(database_check(db), name="check_database_connected")
@@ -107,44 +114,6 @@ class Dockerflow:
         app.teardown_request_funcs.setdefault(None, []).insert(0, self._teardown_request)
         got_request_exception.connect(self._got_request_exception, app)
         app.wsgi_app = ObservedApplication(app, self, app.wsgi_app)  # type: ignore[method-assign]
-
-    # ------------------------------------------------------------------ checks
-
-    @overload
-    def check(
-        self, func: F, name: str | None = None, *, timeout: float | EllipsisType | None = ...
-    ) -> F: ...
-
-    @overload
-    def check(
-        self,
-        func: None = None,
-        name: str | None = None,
-        *,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Callable[[F], F]: ...
-
-    def check(
-        self,
-        func: Any = None,
-        name: str | None = None,
-        *,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Any:
-        """Register a check for the heartbeat: a decorator, bare or with a name.
-
-        The parameters are those of :meth:`dockerflow.checks.CheckRegistry.register`.
-        """
-        return self.registry.register(func, name, timeout=timeout)
-
-    def init_check(self, check: Check, obj: Any) -> Any:
-        """Register a check that is called with the object it is to look at."""
-        return self.registry.register_partial(check, obj)
-
-    @property
-    def checks(self) -> dict[str, Check]:
-        """The live dictionary of the checks that the heartbeat runs, by name."""
-        return self.registry.get_checks()
 
     # ------------------------------------------------------------------ endpoints
 
@@ -228,7 +197,7 @@ class Dockerflow:
         ``code``, ``errno`` and the final ``t`` are added when the response has been handed over.
         """
         observed = ObservedRequest.current()
-        with_query = setting(running_app(), "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING")
+        with_query = enabled(setting(running_app(), "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"))
         uid = self._uid()
         fields = summary_fields(
             method=request.method,
@@ -252,12 +221,9 @@ class Dockerflow:
         user = g.get("_login_user") if has_flask_login else None
         if user is None:
             return ""
-        state = getattr(user, "_sa_instance_state", None)
-        if state is not None and state.expired_attributes:
-            # Any attribute would now be read from the database; the primary key is still known.
-            # https://docs.sqlalchemy.org/en/20/orm/internals.html#sqlalchemy.orm.InstanceState.identity
-            identity = state.identity or ()
-            return ",".join(map(str, identity))
+        identity = known_identity(user)
+        if identity is not None:
+            return identity
         return user.get_id() if user.is_authenticated else ""
 
     def _uid(self) -> Any:

@@ -15,7 +15,7 @@ from dockerflow.logging.request_id import (
     get_or_generate_request_id,
     request_id_context,
 )
-from dockerflow.logging.summary import RequestSummary, as_paths, summary_fields
+from dockerflow.logging.summary import RequestSummary, excluded_paths, summary_fields
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -164,17 +164,13 @@ class ObservedRequest:
         summary = self.summary
         if not summary.fields:
             summary.fields = self._fields_of_environ()
-        try:
-            exclude_paths = as_paths(setting(self.app, "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"))
-        except ValueError as wrong:
-            self.dockerflow.logger.error("%s; until then no path is left out", wrong)
-            exclude_paths = frozenset[str]()
+        exclude_paths = setting(self.app, "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS")
         summary.write(
             self.code,
             error=error,
             gone=gone,
             timed="t" in summary.fields,
-            exclude_paths=exclude_paths,
+            exclude_paths=excluded_paths(exclude_paths, self.dockerflow.logger),
         )
 
     def _id_is_wanted(self, header_names: Iterable[str]) -> bool:

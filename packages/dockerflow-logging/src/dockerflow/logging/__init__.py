@@ -7,16 +7,26 @@ from .encoder import SafeJSONEncoder
 from .formatter import JsonLogFormatter, MozlogFormatter
 from .handler import MozlogHandler
 from .request_id import (
+    DEFAULT_HEADER,
     RequestIdLogFilter,
     get_or_generate_request_id,
     new_request_id,
     request_id_context,
     sane_request_id,
 )
-from .summary import SUMMARY_LOGGER, RequestSummary, as_paths, decode_query, summary_fields
+from .summary import (
+    SUMMARY_LOGGER,
+    RequestSummary,
+    as_paths,
+    decode_query,
+    excluded_paths,
+    known_identity,
+    summary_fields,
+)
 from .traceback import safer_format_traceback
 
 __all__ = [
+    "DEFAULT_HEADER",
     "SUMMARY_LOGGER",
     "JsonLogFormatter",
     "MozlogFormatter",
@@ -26,7 +36,9 @@ __all__ = [
     "SafeJSONEncoder",
     "as_paths",
     "decode_query",
+    "excluded_paths",
     "get_or_generate_request_id",
+    "known_identity",
     "new_request_id",
     "request_id_context",
     "safer_format_traceback",

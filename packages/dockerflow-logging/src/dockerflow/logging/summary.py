@@ -60,7 +60,7 @@ class RequestSummary:
     :param logger: where the record goes; the logger ``request.summary`` by default.
     """
 
-    __slots__ = ("_logger", "_mark", "error", "fields", "written")
+    __slots__ = ("_logger", "_mark", "_stopped", "error", "fields", "written")
 
     def __init__(self, logger: logging.Logger | None = None) -> None:
         self._logger = logger
@@ -71,10 +71,16 @@ class RequestSummary:
         #: An unhandled exception that was noticed on the way.
         self.error: BaseException | None = None
         self._mark = time.monotonic_ns()
+        self._stopped: int | None = None
+
+    def stop(self) -> None:
+        """Stop the clock: the last byte has been handed over, and the request goes on."""
+        self._stopped = time.monotonic_ns()
 
     def elapsed(self) -> int:
-        """Return the whole milliseconds since this was made, by a monotonic clock."""
-        return (time.monotonic_ns() - self._mark) // 1_000_000
+        """Return the whole milliseconds since this was made, or until its clock was stopped."""
+        until = time.monotonic_ns() if self._stopped is None else self._stopped
+        return (until - self._mark) // 1_000_000
 
     def write(
         self,
@@ -225,6 +231,35 @@ def _report() -> None:
 
 
 # --- settings and queries, for the adapters -----------------------------------------------------
+
+
+def excluded_paths(value: object, logger: logging.Logger) -> frozenset[str]:
+    """Return what :func:`as_paths` does; a value that makes no sense is logged, and is no path.
+
+    :param logger: the adapter's logger.
+    """
+    try:
+        return as_paths(value)
+    except ValueError as error:
+        try:
+            logger.error("%s; until then no path is left out", error)
+        except Exception:  # a handler of the application's
+            _report()
+        return frozenset()
+
+
+def known_identity(user: object) -> str | None:
+    """Return the primary key of a user whom SQLAlchemy would have to read from the database.
+
+    After a commit any attribute of such an object is read anew; its key is still known.
+    https://docs.sqlalchemy.org/en/20/orm/internals.html#sqlalchemy.orm.InstanceState.identity
+
+    :returns: its parts, joined by commas; None for any object whose attributes may be read.
+    """
+    state = getattr(user, "_sa_instance_state", None)
+    if state is None or not state.expired_attributes:
+        return None
+    return ",".join(map(str, state.identity or ()))
 
 
 def decode_query(raw: str | bytes) -> str:
