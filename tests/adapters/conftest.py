@@ -66,6 +66,16 @@ class Log(logging.Handler):
         return fields
 
 
+@pytest.fixture(autouse=True)
+def _summary_logger() -> Iterator[None]:
+    """Leave the logger of the summaries as it was: an adapter may set it up by itself."""
+    logger = logging.getLogger("request.summary")
+    level, handlers = logger.level, logger.handlers[:]
+    yield
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
+
+
 @pytest.fixture
 def log() -> Iterator[Log]:
     """Collect what is logged from level INFO on."""

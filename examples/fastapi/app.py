@@ -1,0 +1,107 @@
+"""A small service: it counts visits in a database, and says how it is.
+
+It runs with SQLite alone. ``DATABASE_URL`` and ``REDIS_URL`` name other backing services::
+
+    DATABASE_URL=postgresql+psycopg://user:password@host/database
+    REDIS_URL=redis://:password@host:6379/0
+
+Run it with ``uvicorn app:create_app --factory --no-access-log``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from logging.config import dictConfig
+from pathlib import Path
+
+import redis.asyncio
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from dockerflow.fastapi import Dockerflow, checks
+
+# Everything that is logged goes to stdout as mozlog JSON, with the id of its request: the service's
+# own lines, and uvicorn's, whose loggers lose their own handlers here.
+dictConfig(
+    {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"request_id": {"()": "dockerflow.logging.RequestIdLogFilter"}},
+        "handlers": {
+            "mozlog": {
+                "class": "dockerflow.logging.MozlogHandler",
+                "name": "visits",
+                "filters": ["request_id"],
+            }
+        },
+        "root": {"level": "INFO", "handlers": ["mozlog"]},
+        "loggers": {"uvicorn": {"handlers": [], "propagate": True}},
+    }
+)
+log = logging.getLogger("visits")
+
+
+class Base(DeclarativeBase):
+    """The tables of the service."""
+
+
+class Visit(Base):
+    """One visit."""
+
+    __tablename__ = "visits"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+def create_app() -> FastAPI:
+    """Build the application, as ``uvicorn --factory`` calls it."""
+    engine = create_async_engine(os.environ.get("DATABASE_URL", "sqlite+aiosqlite:///visits.db"))
+    session = async_sessionmaker(engine)
+    redis_url = os.environ.get("REDIS_URL")
+    cache = redis.asyncio.Redis.from_url(redis_url) if redis_url else None
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(Base.metadata.create_all)
+        except Exception:
+            log.exception("The tables could not be made: the service starts all the same")
+        yield
+        await engine.dispose()
+        if cache is not None:
+            await cache.aclose()
+
+    app = FastAPI(lifespan=lifespan)
+    app.state.APP_DIR = Path(__file__).parent
+    if "CHECK_TIMEOUT" in os.environ:
+        app.state.DOCKERFLOW_CHECK_TIMEOUT = os.environ["CHECK_TIMEOUT"]
+    dockerflow = Dockerflow(app, db=engine, redis=cache)
+
+    @dockerflow.check
+    def enough_disk() -> list[checks.CheckMessage]:
+        disk = os.statvfs(".")
+        free = disk.f_bavail * disk.f_frsize
+        if free < 10_000_000:
+            return [checks.Warning(f"{free} bytes left on the disk", id="visits.health.W001")]
+        return []
+
+    @dockerflow.heartbeat_failed
+    async def sound_the_alarm(level: int) -> None:
+        log.error("The heartbeat fails", extra={"worst": checks.level_to_text(level)})
+
+    @app.get("/", response_class=PlainTextResponse)
+    async def visit() -> str:
+        async with session.begin() as transaction:
+            transaction.add(Visit())
+            await transaction.flush()
+            count = await transaction.scalar(select(func.count()).select_from(Visit))
+        log.info("counted a visit", extra={"visits": count})
+        return f"You are visitor number {count}.\n"
+
+    return app
