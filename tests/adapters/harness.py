@@ -131,7 +131,7 @@ class Framework:
     longest_header: int = 100_000
 
 
-FRAMEWORKS = ("flask", "sanic", "fastapi")
+FRAMEWORKS = ("flask", "sanic", "fastapi", "django")
 
 
 def installed_frameworks() -> list[Framework]:

@@ -9,6 +9,100 @@ from typing import Any
 
 ROOT = pathlib.Path(__file__).parents[2]
 
+ASK_ASGI = """
+import asyncio
+
+async def ask(app, *paths):
+    "Start an ASGI application, and return its answers as pairs of status and body."
+    begin, stop = asyncio.Event(), asyncio.Event()
+    events = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def lifespan_event():
+        event = next(events)
+        if event == "lifespan.shutdown":
+            await stop.wait()
+        return {"type": event}
+
+    async def lifespan_answer(message):
+        begin.set()
+
+    scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+    living = asyncio.ensure_future(app(scope, lifespan_event, lifespan_answer))
+    await begin.wait()
+    answers = []
+    for path in paths:
+        status, body = [], []
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            status.append(message.get("status"))
+            body.append(message.get("body", b""))
+
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
+            "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"",
+            "root_path": "", "headers": [(b"host", b"localhost")], "state": {},
+            "client": ("127.0.0.1", 1), "server": ("localhost", 80),
+        }
+        try:
+            await app(scope, receive, send)
+        except Exception:
+            pass  # Starlette hands it on to the server, after it has answered
+        answers.append((status[0], b"".join(body).decode()))
+    stop.set()
+    await living
+    return answers
+"""
+
+SERVE_FASTAPI = f"""
+{ASK_ASGI}
+from fastapi import FastAPI
+from dockerflow.fastapi import Dockerflow
+app = FastAPI()
+Dockerflow(app, version_path=".")
+answers = {{path: status for path, (status, _) in zip(paths, asyncio.run(ask(app, *paths)))}}
+"""
+
+SERVE_SANIC = f"""
+{ASK_ASGI}
+from sanic import Sanic
+from dockerflow.sanic import Dockerflow
+app = Sanic("service")
+Dockerflow(app, version_path=".")
+answers = {{path: status for path, (status, _) in zip(paths, asyncio.run(ask(app, *paths)))}}
+"""
+
+CHECK_FASTAPI = f"""
+{ASK_ASGI}
+import json
+from fastapi import FastAPI
+from sqlalchemy import create_engine
+from dockerflow.fastapi import Dockerflow
+app = FastAPI()
+Dockerflow(app, db=create_engine("sqlite://"), migrate="alembic.ini")
+statuses = json.loads(asyncio.run(ask(app, "/__heartbeat__"))[0][1])["checks"]
+"""
+
+CHECK_SANIC = f"""
+{ASK_ASGI}
+import json
+from sanic import Sanic
+from sqlalchemy import create_engine
+from dockerflow.sanic import Dockerflow
+app = Sanic("service")
+Dockerflow(app, db=create_engine("sqlite://"), migrate="alembic.ini")
+statuses = json.loads(asyncio.run(ask(app, "/__heartbeat__"))[0][1])["checks"]
+"""
+
+SHOW_ASGI = f"""
+{ASK_ASGI}
+import logging
+logging.disable()  # FastAPI's adapter writes its summary to stdout by itself
+print(asyncio.run(ask(app, "/__heartbeat__"))[0][1])
+"""
+
 SERVE_FLASK = """
 from flask import Flask
 from dockerflow.flask import Dockerflow
@@ -87,6 +181,16 @@ CORE = Distribution(
 LOGGING = Distribution("dockerflow-logging", ("logging",))
 ADAPTERS = (
     Distribution(
+        "dockerflow-fastapi",
+        ("fastapi",),
+        framework="fastapi",
+        imports=frozenset({"fastapi", "starlette"}),  # FastAPI requires the other one
+        lazily=frozenset({"alembic", "sqlalchemy"}),
+        serve=SERVE_FASTAPI,
+        check=CHECK_FASTAPI,
+        show=SHOW_ASGI,
+    ),
+    Distribution(
         "dockerflow-flask",
         ("flask",),
         framework="Flask",
@@ -95,6 +199,16 @@ ADAPTERS = (
         serve=SERVE_FLASK,
         check=CHECK_FLASK,
         show='print(app.test_client().get("/__heartbeat__").text)',
+    ),
+    Distribution(
+        "dockerflow-sanic",
+        ("sanic",),
+        framework="sanic",
+        imports=frozenset({"sanic"}),
+        lazily=frozenset({"alembic", "redis", "sanic_redis", "sqlalchemy"}),
+        serve=SERVE_SANIC,
+        check=CHECK_SANIC,
+        show=SHOW_ASGI,
     ),
 )
 DISTRIBUTIONS = (CORE, LOGGING, *ADAPTERS)

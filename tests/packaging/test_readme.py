@@ -30,7 +30,7 @@ def test_the_example_of_a_package_prints_what_its_readme_says(
 ) -> None:
     """A package's README has an install line, and an example that prints what it shows."""
     readme = (distribution.folder / "README.md").read_text()
-    assert f"python3 -m pip install {distribution.name}\n" in readme
+    assert f"python3 -m pip install {distribution.name}" in readme
     (code,), (output,) = blocks(readme, "python"), blocks(readme, "text")
     alone = environment()
     alone.install(f"{distribution.name}=={distribution.project['version']}")
@@ -56,7 +56,9 @@ def test_hatch_has_one_version() -> None:
         assert found == {version}, name
 
 
-@pytest.mark.parametrize("script", ["cov", "fix", "imports", "lint", "types", "wheels"])
+@pytest.mark.parametrize(
+    "script", ["cov", "fix", "imports", "lint", "lowest", "matrix", "types", "wheels"]
+)
 def test_the_readme_names_the_scripts_there_are(script: str) -> None:
     """The commands of the README's table are scripts of hatch.toml."""
     assert f"`{script}`" in (ROOT / "README.md").read_text()

@@ -11,6 +11,7 @@ import pytest
 
 from tests.servers.web import WebServer, storm
 
+UVICORN = ("-m", "uvicorn", "--port", "{port}", "--backlog", "4096", "--no-access-log", "--http")
 GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--backlog", "4096")
 
 # By name: the distribution's framework, and the words behind `python`.
@@ -19,6 +20,12 @@ SERVERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "flask-gunicorn-gthread": (
         "flask",
         (*GUNICORN, "--threads", "8", "tests.servers.apps.flask:app"),
+    ),
+    "sanic": ("sanic", ("-m", "tests.servers.apps.sanic", "{port}")),
+    "fastapi-uvicorn-h11": ("fastapi", (*UVICORN, "h11", "tests.servers.apps.fastapi:app")),
+    "fastapi-uvicorn-httptools": (
+        "fastapi",
+        (*UVICORN, "httptools", "tests.servers.apps.fastapi:app"),
     ),
 }
 
