@@ -1,0 +1,1 @@
+"""The services of examples/, run by the commands of hatch.toml."""

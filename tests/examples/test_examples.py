@@ -1,0 +1,138 @@
+"""Each example runs by its command, prints what the README shows, and ends by Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.servers.web import ROOT, WebServer
+from tests.services.beats import wait_until
+from tests.services.servers import PostgresServer, RedisServer
+
+README = (ROOT / "README.md").read_text()
+SCRIPTS: dict[str, str] = tomllib.loads((ROOT / "hatch.toml").read_text())["envs"]["example"][
+    "scripts"
+]
+INSTALLED = [name for name in sorted(SCRIPTS) if find_spec(f"dockerflow.{name}") is not None]
+
+
+class Example(WebServer):
+    """An example, run in a folder that holds a copy of it."""
+
+    stop_signal = signal.SIGINT  # Ctrl-C
+
+    def __init__(self, framework: str, folder: pathlib.Path, **environ: str) -> None:
+        super().__init__(())
+        self.framework = framework
+        self.folder = folder
+        shutil.copytree(ROOT / "examples" / framework, folder / "examples" / framework)
+        del self.environ["PYTHONPATH"]
+        commands = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{self.environ['PATH']}"
+        self.environ |= {"PATH": commands, "PORT": str(self.port), **environ}
+
+    def command(self) -> list[str]:
+        """Say the command line: the script of hatch.toml, as Hatch runs it."""
+        script = SCRIPTS[self.framework].replace("{args}", "")
+
+        def variable(match: re.Match[str]) -> str:
+            name, default = match.groups()
+            return self.environ.get(name, default)
+
+        script = re.sub(r"\{env:(\w+):([^}]*)\}", variable, script)
+        return ["bash", "-c", f"cd {self.folder} && {script}"]
+
+    def body(self, path: str, request_id: str = "test") -> str:
+        """Return what an answer says, after its head."""
+        return self.get(path, request_id).partition(b"\r\n\r\n")[2].decode()
+
+
+@pytest.fixture(params=INSTALLED)
+def start(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> Iterator[Callable[..., Example]]:
+    """Start each example, with environment variables."""
+    started: list[Example] = []
+
+    def start(**environ: str) -> Example:
+        started.append(Example(request.param, tmp_path, **environ))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for example in started:
+        example.close()
+
+
+def transcript() -> list[tuple[str, str]]:
+    """Return the paths that the README asks for, with the answers it shows."""
+    (block,) = re.findall(r"^```console\n(\$ curl .*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [
+        (urlsplit(url).path, answer)
+        for url, answer in re.findall(r"^\$ curl (\S+)\n((?:[^$].*\n)*)", block, re.MULTILINE)
+    ]
+
+
+def without_moment(line: dict[str, Any]) -> dict[str, Any]:
+    """Blot out what differs from run to run."""
+    fields = {**line["Fields"], "t": 0, "rid": "", "agent": ""}
+    return {**line, "Timestamp": 0, "Pid": 0, "Hostname": "", "Fields": fields}
+
+
+def test_readme(start: Callable[..., Example]) -> None:
+    """The example answers, and logs, what the README shows; Ctrl-C ends it without a complaint."""
+    example = start()
+    for path, answer in transcript():
+        assert example.body(path, "readme" + path).rstrip("\n") == answer.rstrip("\n")
+    (shown,) = re.findall(r"^```json\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    example.summary("readme/")
+    (logged,) = [line for line in example.lines("readme/") if line["Type"] == "request.summary"]
+    assert without_moment(logged) == without_moment(json.loads(shown))
+    example.stop()
+    assert "Traceback" not in example.log
+
+
+def test_backing_services(
+    start: Callable[..., Example], redis_server: RedisServer, postgres_server: PostgresServer
+) -> None:
+    """With PostgreSQL and Redis the example counts, and says when one of them is gone."""
+    example = start(DATABASE_URL=postgres_server.url(), REDIS_URL=redis_server.url)
+    try:
+        assert example.body("/") == "You are visitor number 1.\n"
+        checks = json.loads(example.body("/__heartbeat__"))["checks"]
+        assert checks["check_database_connected"] == checks["check_redis_connected"] == "ok"
+        redis_server.stop()
+        heartbeat = json.loads(example.body("/__heartbeat__"))
+        assert heartbeat["status"] == "error"
+        assert "dockerflow.health.E004" in heartbeat["details"]["check_redis_connected"]["messages"]
+    finally:
+        example.close()
+        drop_tables(postgres_server)
+
+
+def drop_tables(server: PostgresServer) -> None:
+    import psycopg
+
+    with psycopg.connect(server.url("postgresql")) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+
+
+def test_database_down(start: Callable[..., Example], postgres_server: PostgresServer) -> None:
+    """The example starts while its database is down, says so, and is well when it is back."""
+    postgres_server.stop()
+    example = start(DATABASE_URL=postgres_server.url())
+    assert json.loads(example.body("/__heartbeat__"))["status"] == "error"
+    postgres_server.start()
+    wait_until(lambda: json.loads(example.body("/__heartbeat__"))["status"] == "ok")
