@@ -103,6 +103,45 @@ logging.disable()  # FastAPI's adapter writes its summary to stdout by itself
 print(asyncio.run(ask(app, "/__heartbeat__"))[0][1])
 """
 
+CONFIGURE_DJANGO = """
+import django
+from django.conf import settings
+settings.configure(
+    SECRET_KEY="secret",
+    ALLOWED_HOSTS=["*"],
+    DOCKERFLOW_HEARTBEAT_SHOW_DETAILS=True,
+    BASE_DIR=".",
+    ROOT_URLCONF=(),
+    INSTALLED_APPS=["dockerflow.django"],
+    MIDDLEWARE=["dockerflow.django.middleware.DockerflowMiddleware"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+)
+django.setup()
+from django.test import Client
+client = Client(raise_request_exception=False)
+"""
+
+SERVE_DJANGO = f"""
+{CONFIGURE_DJANGO}
+answers = {{path: client.get(path).status_code for path in paths}}
+"""
+
+CHECK_DJANGO = f"""
+{CONFIGURE_DJANGO}
+statuses = client.get("/__heartbeat__").json()["checks"]
+"""
+
+SHOW_DJANGO = """
+from django.test import Client
+print(Client(SERVER_NAME="localhost").get("/__heartbeat__").content.decode())
+"""
+
+# The example ends by handing over to the commands of Django.
+COMMAND_OF_DJANGO = f"""
+import sys
+sys.argv = ["service.py", "shell", "--verbosity", "0", "--command", {SHOW_DJANGO!r}]
+"""
+
 SERVE_FLASK = """
 from flask import Flask
 from dockerflow.flask import Dockerflow
@@ -133,8 +172,9 @@ class Distribution:
     it requires beside core and logging. ``imports``: the top-level modules which its modules import
     at once; ``lazily``: those which they may import on use, or for type checkers only. ``serve``:
     a script that serves ``paths`` and leaves the statuses in ``answers``; ``check``: one that runs
-    the built-in checks on an empty SQLite, and leaves their ``statuses``; ``show``: the line that
-    prints what the example of its README answers.
+    the built-in checks on an empty SQLite, and leaves their ``statuses``, of which ``migrations``
+    is the one of migrations; ``prepare`` and ``show``: what is put before and behind the example
+    of its README, so that its answer is printed.
     """
 
     name: str
@@ -144,6 +184,8 @@ class Distribution:
     lazily: frozenset[str] = frozenset()
     serve: str = ""
     check: str = ""
+    migrations: str = "info"
+    prepare: str = ""
     show: str = ""
 
     @property
@@ -180,6 +222,17 @@ CORE = Distribution(
 )
 LOGGING = Distribution("dockerflow-logging", ("logging",))
 ADAPTERS = (
+    Distribution(
+        "dockerflow-django",
+        ("django",),
+        framework="Django",
+        imports=frozenset({"asgiref", "django"}),  # Django requires the other one
+        lazily=frozenset({"django_redis", "redis"}),
+        serve=SERVE_DJANGO,
+        check=CHECK_DJANGO,
+        prepare=COMMAND_OF_DJANGO,
+        migrations="ok",
+    ),
     Distribution(
         "dockerflow-fastapi",
         ("fastapi",),

@@ -34,7 +34,7 @@ def test_the_example_of_a_package_prints_what_its_readme_says(
     (code,), (output,) = blocks(readme, "python"), blocks(readme, "text")
     alone = environment()
     alone.install(f"{distribution.name}=={distribution.project['version']}")
-    result = alone.run(code + distribution.show)
+    result = alone.run(distribution.prepare + code + distribution.show)
     assert result.returncode == 0, result.stderr
     assert without_moment(result.stdout) == without_moment(output)
 

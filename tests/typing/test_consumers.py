@@ -38,6 +38,7 @@ def python(request: pytest.FixtureRequest, environment: Callable[[], Environment
         extras = ",".join(each.project.get("optional-dependencies", {}))
         name = f"{each.name}[{extras}]" if extras else each.name
         installed.install(f"{name}=={each.project['version']}")
+    installed.install("django-stubs")  # Django itself has no types
     return installed.python
 
 

@@ -1,0 +1,10 @@
+"""The service, as an ASGI server gets it."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "visits.settings")
+application = get_asgi_application()
