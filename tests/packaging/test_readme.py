@@ -15,7 +15,8 @@ TEST = "python3 -m hatch run test"
 
 
 def blocks(markdown: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", markdown, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", markdown, re.MULTILINE | re.DOTALL)
+    return [text for name, text in found if name == language]
 
 
 def without_moment(text: str) -> str:

@@ -32,7 +32,8 @@ if redis_url := os.environ.get("REDIS_URL"):
     }
     DOCKERFLOW_CHECKS.append("dockerflow.django.checks.check_redis_connected")
 
-# Everything that is logged goes to stdout as mozlog JSON, with the id of its request.
+# Everything that is logged goes to stdout as mozlog JSON, with the id of its request: the service's
+# own lines, and uvicorn's, whose loggers lose their own handlers here.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -45,4 +46,5 @@ LOGGING = {
         }
     },
     "root": {"level": "INFO", "handlers": ["mozlog"]},
+    "loggers": {"uvicorn": {"handlers": [], "propagate": True}},
 }
