@@ -265,6 +265,7 @@ def test_checks_of_django() -> None:
 @BEATS
 def test_unknown_check(beat: Callable[..., Any]) -> None:
     """A path that leads nowhere fails the heartbeat with a message that names it."""
+    assert beat(DOCKERFLOW_CHECKS=None)["checks"] == {}
     body = beat(DOCKERFLOW_CHECKS=["acme.no.such", f"{__name__}.acme_check"])
     assert body["checks"] == {"such": "error", "acme_check": "info"}
     (text,) = body["details"]["such"]["messages"].values()

@@ -181,9 +181,10 @@ def test_subclass_that_raises(answer: Callable[..., Answer], log: Log) -> None:
 
 def test_listed_twice(log: Log) -> None:
     """A middleware that is listed twice, or with a subclass of it, records a request once."""
-    page = get(hello, MIDDLEWARE=[OURS, f"{__name__}.Extended", OURS])
+    page = get(hello, MIDDLEWARE=[OURS, OURS, f"{__name__}.Extended"])
     assert page.header("X-Seen") == "yes"
     assert "extended" not in log.summary
+    assert page.header("X-Request-ID") == log.summary["rid"]
     connection.close()
 
 
@@ -295,7 +296,15 @@ def test_exceptions_of_the_test_client(log: Log) -> None:
     assert [each["errno"] for each in log.summaries] == [500, 500, 500]
 
 
-def test_nothing_is_kept(log: Log) -> None:
+def test_page_of_the_error_endpoint() -> None:
+    """The page of an endpoint that raises bears the id, like that of any view."""
+    page = get(hello, "/__error__")
+    assert (page.status, page.error) == (500, None)
+    assert page.header("X-Request-ID")
+
+
+@pytest.mark.parametrize("error", [None, LookupError("mine")], ids=["answered", "raised"])
+def test_nothing_is_kept(log: Log, error: Exception | None) -> None:
     """A request is forgotten as soon as it has been answered, if Django itself forgets it."""
     import weakref
 
@@ -303,6 +312,8 @@ def test_nothing_is_kept(log: Log) -> None:
 
     def view(request: HttpRequest) -> HttpResponse:
         requests.append(weakref.ref(request))
+        if error is not None:
+            raise error.with_traceback(None)
         return HttpResponse()
 
     gc.collect()

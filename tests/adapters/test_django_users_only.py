@@ -138,3 +138,4 @@ def test_user_without_loaded_key(user: User, log: Log) -> None:
     with CaptureQueriesContext(connection) as queries:
         get(view)
     assert (log.summary["uid"], len(queries)) == ("", 0)
+    assert log.of("dockerflow.django") == []

@@ -303,9 +303,9 @@ class PostgresServer(Server):
     def command(self) -> list[str]:
         """Say the command line: fast rather than durable, no Unix socket, no files elsewhere."""
         settings = (
+            # not synchronous_commit=off as well: what was committed is to outlive kill()
             "fsync=off",
             "full_page_writes=off",
-            "synchronous_commit=off",
             "unix_socket_directories=",  # their paths are limited to 107 bytes
             "dynamic_shared_memory_type=mmap",  # in the data directory, not in /dev/shm
         )

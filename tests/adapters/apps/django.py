@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import gc
 import io
 import itertools
 import logging
 import shutil
 import tempfile
 import threading
-import traceback
-import warnings
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from typing import Any, ClassVar
+from contextvars import ContextVar
+from typing import IO, Any, ClassVar
 
 import django
 from asgiref.sync import iscoroutinefunction
@@ -311,6 +309,20 @@ class DjangoWSGIApp(WSGIApp):
             return super().request(path, method, **options)
 
 
+# The bodies of the requests that are being served, by the task that serves them.
+_bodies: ContextVar[list[IO[bytes]]] = ContextVar("bodies")
+
+
+class ClosingHandler(ASGIHandler):
+    """Notes the body of each request: Django before 6.1 leaves it open when sending fails."""
+
+    async def read_body(self, receive: Any) -> IO[bytes]:
+        """Read the body as Django does."""
+        body: IO[bytes] = await super().read_body(receive)
+        _bodies.get().append(body)
+        return body
+
+
 class DjangoASGIApp(ASGIApp):
     """The application as an ASGI server calls it: each request in a task of its own."""
 
@@ -318,28 +330,23 @@ class DjangoASGIApp(ASGIApp):
         self.world = World(options, AsyncViews)
         with self.world.entered():
             check_settings()
-            handler: Any = ASGIHandler()
+            handler: Any = ClosingHandler()
 
         async def serve(*arguments: Any) -> None:
-            await asyncio.create_task(handler(*arguments))
+            bodies: list[IO[bytes]] = []
+            _bodies.set(bodies)
+            try:
+                await asyncio.create_task(handler(*arguments))
+            finally:
+                for body in bodies:
+                    body.close()
 
         super().__init__(serve)
 
     def request(self, path: str, method: str = "GET", **options: Any) -> Answer:
         """Send a request, with the application's settings and checks in force."""
         with self.world.entered():
-            answer = super().request(path, method, **options)
-        if isinstance(answer.error, OSError):
-            leave_open(answer.error)
-        return answer
-
-
-def leave_open(error: OSError) -> None:
-    """Let go of the request's body, which Django before 6.1 leaves open when sending fails."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        traceback.clear_frames(error.__traceback__)
-        gc.collect()
+            return super().request(path, method, **options)
 
 
 FRAMEWORK = Framework(
