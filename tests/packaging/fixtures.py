@@ -22,6 +22,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("built")
     # A data directory of its own, so that two test runs don't build in one environment.
     environ = {**os.environ, "HATCH_DATA_DIR": str(tmp_path_factory.mktemp("hatch"))}
+    # An environment of the matrix, in which the tests may run, is none to hatch inside of it.
+    environ.pop("HATCH_ENV", None)
+    environ.pop("HATCH_ENV_ACTIVE", None)
     result = subprocess.run(
         [sys.executable, "-m", "hatch", "build", "--all", str(folder)],
         cwd=ROOT,
