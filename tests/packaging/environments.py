@@ -63,6 +63,7 @@ class Environment:
     def _uv(self, *words: str) -> str:
         # VIRTUAL_ENV and the like would name the environment of the tests.
         environ = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+        environ.setdefault("UV_HTTP_RETRIES", "10")  # a registry's hiccup says nothing of ours
         result = subprocess.run(
             [sys.executable, "-m", "uv", *words],
             env=environ,
