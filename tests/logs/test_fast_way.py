@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from dockerflow.logging import MozlogFormatter
+from dockerflow.logging import MozlogFormatter, fast
 from dockerflow.logging import formatter as formatter_module
 
 from .lines import parse, record
@@ -92,6 +93,8 @@ def test_ordinary_records(attributes: dict[str, Any], monkeypatch: pytest.Monkey
         {"created": 5},
         {"process": "7"},
         {"v": {uuid.UUID(int=1): {datetime.date(2026, 1, 1)}}},
+        {"exc_text": "\udc80"},
+        {"stack_info": "\ud83d\ude00"},
     ],
 )
 def test_unusual_records(attributes: dict[str, Any]) -> None:
@@ -122,6 +125,187 @@ def test_records_that_filters_change() -> None:
     made.__dict__["b"] = 2
     del made.__dict__["a"]
     assert parse(formatter.format(made))["Fields"] == {"b": 2, "msg": "y"}
+
+
+def test_as_many_names_but_others() -> None:
+    """A record with as many attributes as the one before, but others, loses none of them."""
+    formatter = MozlogFormatter()
+    formatter.format(record("x", a=1))
+    made = record("x", a=1, b=2)
+    del made.__dict__["lineno"]
+    assert parse(formatter.format(made))["Fields"] == {"a": 1, "b": 2, "msg": "x"}
+
+
+def test_types_are_learnt_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field that is a text now and a number next costs one change of the code, not one a line."""
+    made: list[object] = []
+    writer = fast.writer
+
+    def counted(fields: dict[str, type]) -> Any:
+        made.append(fields)
+        return writer(fields)
+
+    monkeypatch.setattr(fast, "writer", counted)
+    formatter = MozlogFormatter()
+    for value in ["", 5, "x", None] * 5:
+        assert parse(formatter.format(record("x", v=value)))["Fields"] == {"v": value, "msg": "x"}
+    assert made == [{"v": str}, {"v": object}]
+
+
+class Celsius(float):
+    """A float of a class of its own."""
+
+
+class Plain(str):
+    """A text of a class of its own, which says something else of itself."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "something else"
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        ["", 5, "x", None, 1.5, True, {"a": 1}],
+        [5, True, "x", 10**30, None, -1, Celsius(2.5), 2.5],
+        [None, "x", 1],
+        ["text", Plain("text"), "text", b"text", "\udc80", "größe"],
+        [True, 1, False, 0],
+        [uuid.UUID(int=1), "x", {1}, {"b", "a"}, set(), object, (1, {2})],
+    ],
+    ids=range(6),
+)
+def test_values_whose_type_changes(turns: list[object]) -> None:
+    """A field whose values change their type has the general line each time."""
+    formatter = MozlogFormatter()
+    for value in (*turns, *reversed(turns)):
+        made = record("x", before="b", v=value, after=1)
+        line = formatter.format(made)
+        assert line == General().format(made)
+        assert parse(line)["Fields"]["after"] == 1
+
+
+HOSTILE_NAMES = [
+    '"',
+    "'" * 3,
+    "\\",
+    "\\x22",
+    "{",
+    "}",
+    "{{}}",
+    '{__import__("os")}',
+    '"]) or exit() or (attributes["x',
+    "a\nb",
+    "a\0b",
+    "\u2028",
+    "größe",
+    "%s",
+    "%(x)s",
+    "NAME",
+    "value",
+    "attributes",
+    "quote",
+    "#",
+    ")",
+    "",
+    " ",
+    "class",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
+@pytest.mark.parametrize("value", ["text", 5, None], ids=repr)
+def test_names_are_never_code(name: str, value: object) -> None:
+    """Whatever an extra field is called, it is a name in the line and nothing else."""
+    formatter = MozlogFormatter()
+    for _ in range(2):
+        made = record("x", first=1)
+        made.__dict__.update({name: value, "last": "l"})
+        line = formatter.format(made)
+        assert line == General().format(made)
+        assert parse(line)["Fields"] == {"first": 1, name: value, "last": "l", "msg": "x"}
+
+
+def test_plain_names_go_the_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names with blanks, dots, dashes or percent signs are as fast as any."""
+    monkeypatch.setattr(formatter_module, "_careful_line", None)
+    extra: dict[str, Any] = {"http.status": 5, "a-b": "c", "d e": "f", "100%": 1, "NAME": "n"}
+    made = record("x", **extra)
+    assert parse(MozlogFormatter().format(made))["Fields"] == {**extra, "msg": "x"}
+
+
+def test_names_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records that never have the same names twice get their lines, and no code without end."""
+    made_of: list[object] = []
+    writer = fast.writer
+
+    def counted(fields: dict[str, type]) -> Any:
+        made_of.append(fields)
+        return writer(fields)
+
+    monkeypatch.setattr(fast, "writer", counted)
+    formatter = MozlogFormatter()
+    for number in range(600):
+        made = record("x")
+        made.__dict__[f"name{number}"] = number
+        assert parse(formatter.format(made))["Fields"] == {f"name{number}": number, "msg": "x"}
+    assert len(made_of) <= fast._MAX_CACHED
+    made = record("x", name0="0")
+    assert formatter.format(made) == General().format(made)
+
+
+def test_types_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values of ever new types don't make what is kept of types grow without end."""
+    from dockerflow.logging import encoder
+
+    formatter = MozlogFormatter()
+    kinds = [type(f"Kind{number}", (), {"__repr__": lambda _: "k"}) for number in range(700)]
+    for kind in kinds:
+        assert parse(formatter.format(record("x", v=kind())))["Fields"]["v"] == "k"
+    assert len(encoder.TEXTS) <= encoder._MAX_TEXTS
+    monkeypatch.setattr(formatter_module, "_careful_line", None)
+    assert parse(formatter.format(record("x", v=kinds[-1]())))["Fields"]["v"] == "k"
+
+
+def test_heads_follow_what_they_say() -> None:
+    """The head of a line is that of the moment, whatever has changed since the last one."""
+    formatter = MozlogFormatter(logger_name="one")
+    made = record("x")
+    formatter.format(made)
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: setattr(formatter, "logger_name", "two"),
+        lambda: setattr(formatter, "hostname", "there"),
+        lambda: setattr(formatter, "LOGGING_FORMAT_VERSION", "3.0"),
+        lambda: setattr(formatter, "SYSLOG_LEVEL_MAP", {20: 1}),
+        lambda: formatter.SYSLOG_LEVEL_MAP.update({20: 5}),
+        lambda: setattr(made, "name", "other"),
+        lambda: setattr(made, "process", 1),
+        lambda: setattr(made, "process", None),
+        lambda: setattr(made, "levelno", 10),
+        lambda: setattr(made, "logger_name", "given"),
+    )
+    for change in changes:
+        before = formatter.format(made)
+        change()
+        line = formatter.format(made)
+        assert line != before
+        assert json.loads(line) == formatter.convert_record(made)
+
+
+def test_excluded_names_changed_in_place() -> None:
+    """A change of the names that are no extra counts at once, also one of the same size."""
+
+    class Mine(MozlogFormatter):
+        EXCLUDED_LOGRECORD_ATTRS = set(MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS)  # noqa: RUF012
+
+    formatter = Mine()
+    made = record("x", a=1)
+    assert parse(formatter.format(made))["Fields"] == {"a": 1, "msg": "x"}
+    Mine.EXCLUDED_LOGRECORD_ATTRS.remove("lineno")
+    Mine.EXCLUDED_LOGRECORD_ATTRS.add("a")
+    assert parse(formatter.format(made))["Fields"] == {"lineno": 7, "msg": "x"}
 
 
 def test_threads() -> None:

@@ -228,3 +228,45 @@ def test_levels_and_closing() -> None:
     handler.flush()
     assert "MozlogHandler" in repr(handler)
     handler.close()
+
+
+def test_overridden_flush() -> None:
+    """A subclass that flushes in its own way does, once a record."""
+    flushed: list[str] = []
+
+    class Mine(MozlogHandler):
+        def flush(self) -> None:
+            flushed.append(self.stream.getvalue())
+
+    stream = io.StringIO()
+    handler = Mine(stream)
+    handler.handle(record("x"))
+    assert flushed == [stream.getvalue()]
+    handler.close()
+
+
+def test_flushing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line is flushed; a stream that can't be is written to all the same."""
+
+    class Counting(io.StringIO):
+        flushes = 0
+
+        def flush(self) -> None:
+            self.flushes += 1
+
+    stream = Counting()
+    MozlogHandler(stream).handle(record("x"))
+    assert stream.flushes == 1
+
+    class Bare:
+        written = ""
+
+        def write(self, text: str) -> None:
+            self.written += text
+
+    bare: Any = Bare()
+    handler = MozlogHandler(bare)
+    for _ in range(2):
+        handler.handle(record("x"))
+    assert [parse(line)["Fields"] for line in bare.written.splitlines()] == [{"msg": "x"}] * 2
+    assert capsys.readouterr().err == ""

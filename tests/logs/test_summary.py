@@ -260,6 +260,32 @@ def test_logger_subclasses(method: str) -> None:
     assert kept(logger)[0].__dict__["code"] == 200
 
 
+def test_make_record_gets_the_fields() -> None:
+    """A logger class with a ``makeRecord`` of its own is given the fields as ``extra``."""
+    given: list[Any] = []
+
+    class Mine(logging.Logger):
+        def makeRecord(self, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: N802
+            given.append(args[8])
+            return super().makeRecord(*args, **kwargs)
+
+    logger = Mine("request.summary")
+    logger.addHandler(Kept())
+    begun(logger).write(200)
+    assert [extra["code"] for extra in given] == [200]
+
+
+@pytest.mark.parametrize("name", ["message", "asctime"])
+def test_names_that_formatters_use(logger: logging.Logger, name: str) -> None:
+    """A field that bears a name which formatters set for themselves is kept under another."""
+    summary = begun(logger)
+    summary.fields[name] = "mine"
+    summary.write(200)
+    attributes = kept(logger)[0].__dict__
+    assert attributes[f"extra_{name}"] == "mine"
+    assert name not in attributes
+
+
 def test_patched_logger(logger: logging.Logger) -> None:
     """A method that is put on the logger itself is used as well."""
     seen: list[object] = []

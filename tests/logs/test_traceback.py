@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from types import TracebackType
 from typing import Any
 
 import pytest
 
-from dockerflow.logging import safer_format_traceback
+from dockerflow.logging import MozlogFormatter, safer_format_traceback
 
 from . import hostile
 
@@ -277,3 +278,18 @@ def test_takes_what_exc_info_gives() -> None:
         kind, error, trace = sys.exc_info()
         assert isinstance(trace, TracebackType)
         assert "KeyError('root')" in safer_format_traceback(kind, error, trace)
+
+
+def test_a_repr_of_several_lines_in_a_record() -> None:
+    """What an exception says of itself stays on one line of a record's traceback, too."""
+
+    class Forging(Exception):
+        def __repr__(self) -> str:
+            return 'x\n  File "forged.py", line 1, in <module>'
+
+    error = Forging()
+    made = logging.LogRecord("app", 40, "app.py", 7, "x", (), (Forging, error, None))
+    said = MozlogFormatter().convert_record(made)["Fields"]
+    assert said["error"] == repr(error)
+    assert said["traceback"].splitlines()[-1] == repr(repr(error))
+    assert said["traceback"] == safer_format_traceback(Forging, error, None)

@@ -9,7 +9,7 @@ import time
 
 from .natural import class_of, is_interrupt, safe_repr, safe_text
 from .plain import clean_text, jsonable, key_text
-from .traceback import safer_format_traceback
+from .traceback import traceback_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,23 +184,25 @@ def own_fields(record: logging.LogRecord) -> dict[str, str]:
 
 def _tell_exception(exc_info: Any, told: dict[str, str]) -> None:
     cls = class_of(exc_info)
-    if issubclass(cls, BaseException):
-        told["error"] = safe_repr(exc_info)
-        told["traceback"] = safer_format_traceback(cls, exc_info, exc_info.__traceback__)
-    elif cls is tuple and len(exc_info) == 3:
+    if cls is tuple and len(exc_info) == 3:
         kind, error, trace = exc_info
         # Three times None is what exc_info=True finds outside of an exception.
         if not (kind is None and error is None and trace is None):
-            told["error"] = safe_repr(kind if error is None else error)
-            told["traceback"] = safer_format_traceback(kind, error, trace)
+            told["error"] = said = safe_repr(kind if error is None else error)
+            told["traceback"] = traceback_text(kind, error, trace, said)
+    elif issubclass(cls, BaseException):
+        told["error"] = said = safe_repr(exc_info)
+        told["traceback"] = traceback_text(cls, exc_info, exc_info.__traceback__, said)
     elif not _is_empty(exc_info):
         told["error"] = safe_repr(exc_info)
 
 
 def _is_empty(value: object) -> bool:
+    if value is None:
+        return True
     # By identity: `in` would ask the value's metaclass whether it equals these.
     cls = class_of(value)
-    return any(cls is known for known in (bool, int, str, tuple, type(None))) and not value
+    return any(cls is known for known in (bool, int, str, tuple)) and not value
 
 
 def _json_object(formatter: MozlogFormatter, text: str) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import json
 import re
 from json import encoder as json_encoder
 
-from .natural import SCALARS, class_of, natural, step
+from .natural import SCALARS, class_of, form_of, natural, step
 from .plain import MAX_DEPTH, jsonable
 
 TYPE_CHECKING = False
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MAX_CHECKED = 1000  # containers; a circle would go on for ever, and so would shared references
+_MAX_TEXTS = 512  # types; those beyond are looked at anew for each value
 _STR_ONLY: frozenset[type] = frozenset({str})
 _CONTAINERS = (dict, list, tuple)
 
-# Finds, in ASCII JSON text, every escape in turn; group 1 is a surrogate without its partner.
-_ESCAPES = re.compile(
-    r"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(ud[89a-f][0-9a-f]{2})|.)"
-).findall
-
+# Finds, in ASCII JSON text, every escape in turn; group 1 is a surrogate without its partner. To
+# compile it would be a tenth of the import.
+_ESCAPES = r"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(ud[89a-f][0-9a-f]{2})|.)"
 
 #: Writes one str as JSON text in ASCII.
 quote: Callable[[str], str] = json_encoder.encode_basestring_ascii
@@ -39,7 +38,11 @@ class Unusual(ValueError):
 
 def _default(value: object) -> object:
     """Give the C encoder the natural form of a value, if that can't hold a surprise."""
-    form: Any = step(natural(value))
+    return _plain_form(step(natural(value)))
+
+
+def _plain_form(form: Any) -> object:
+    """Return *form*, made of plain values, if it holds nothing but scalars."""
     cls = class_of(form)
     if cls in SCALARS:
         return form
@@ -85,23 +88,18 @@ def encode(value: object) -> str:
     return raw_encode(jsonable(value, MAX_DEPTH + 2))
 
 
-def value_text(value: object) -> str:
-    """Encode one value the fast way.
-
-    :param value: any object that is not of a scalar type.
-    :returns: JSON text, the same as that of ``jsonable(value)`` but for lone surrogates.
-    :raises Exception: where only the careful way can tell what to write.
-    """
-    cls = class_of(value)
-    if cls is dict or cls is list or cls is tuple:
-        if is_plain((value,)):
-            return raw_encode(value)
-    elif issubclass(cls, (str, int, float)):
+def _container_text(value: object) -> str:
+    if is_plain((value,)):
         return raw_encode(value)
-    elif not issubclass(cls, _CONTAINERS):
-        form = _default(value)
-        return quote(form) if type(form) is str else raw_encode(form)
     raise Unusual
+
+
+def _form_text(form: Callable[[Any], object]) -> Callable[[object], str]:
+    def text(value: object) -> str:
+        said = form(value)
+        return quote(said) if type(said) is str else raw_encode(_plain_form(step(said)))
+
+    return text
 
 
 def _float_text(value: float) -> str:
@@ -112,10 +110,17 @@ def _float_text(value: float) -> str:
 
 class _Texts(dict[type, "Callable[[Any], str]"]):
     def __missing__(self, cls: type) -> Callable[[Any], str]:
-        return value_text
+        if issubclass(cls, _CONTAINERS):
+            raise Unusual
+        scalar = issubclass(cls, (str, int, float))
+        text: Callable[[Any], str] = raw_encode if scalar else _form_text(form_of(cls))  # pyright: ignore[reportUnknownArgumentType] - from the tuple above
+        if len(self) < _MAX_TEXTS:
+            self[cls] = text
+        return text
 
 
-#: How the fast way writes a value, by its type.
+#: How the fast way writes a value, by its type: as ``jsonable`` would, but for lone surrogates.
+#: Each may raise anything, where only the careful way can tell what to write.
 TEXTS = _Texts(
     {
         str: quote,
@@ -123,6 +128,9 @@ TEXTS = _Texts(
         float: _float_text,
         bool: {True: "true", False: "false"}.__getitem__,
         type(None): {None: "null"}.__getitem__,
+        dict: _container_text,
+        list: _container_text,
+        tuple: _container_text,
     }
 )
 
@@ -133,7 +141,7 @@ def has_lone_surrogates(text: str, values: Iterable[object]) -> bool:
     :param text: ASCII JSON text made from *values*.
     :param values: what went into it; only scalars are looked at closely.
     """
-    if any(_ESCAPES(text)):
+    if any(re.findall(_ESCAPES, text)):
         return True
     for value in values:
         if type(value) is str:

@@ -30,8 +30,9 @@ class MozlogHandler(_StreamHandler):
         super().__init__(stream)
         self._stream = stream  # the base class has put stderr where there was none
         self.logger_name = name
-        self._live = LiveName(name)
-        self._spent = SpentName(name)
+        self._spent: SpentName
+        self._mark: str
+        self._rename(name)
         self.setFormatter(MozlogFormatter())
 
     @property
@@ -59,13 +60,9 @@ class MozlogHandler(_StreamHandler):
             given = attributes.get("logger_name")
             named = given is None or type(given) is SpentName
             if named:
-                name = self.logger_name
-                if self._spent.plain is not name:
-                    self._live = LiveName(name)
-                    self._spent = SpentName(name)
-                attributes["logger_name"] = (
-                    self._spent if name == DEFAULT_LOGGER_NAME else self._live
-                )
+                if self._spent.plain is not self.logger_name:
+                    self._rename(self.logger_name)
+                attributes["logger_name"] = self._mark
             try:
                 line = self.format(record)
             finally:
@@ -76,10 +73,20 @@ class MozlogHandler(_StreamHandler):
                 return
             try:
                 stream.write(line + self.terminator)
-                self.flush()
+                if self.flush.__func__ is not _FLUSH:  # type: ignore[attr-defined]
+                    self.flush()
+                elif (flush := getattr(stream, "flush", None)) is not None:
+                    flush()  # what StreamHandler.flush does, without taking handle()'s lock again
             except RecursionError:
                 # No room left on the stack for a stream written in Python: the caller's recursion
                 # is the caller's affair, the record is ours. flush() would wait for our own lock.
                 with_fresh_stack(lambda: (stream.write(line + self.terminator), stream.flush()))
         except Exception:
             self.handleError(record)
+
+    def _rename(self, name: str) -> None:
+        self._spent = SpentName(name)
+        self._mark = self._spent if name == DEFAULT_LOGGER_NAME else LiveName(name)
+
+
+_FLUSH: object = _StreamHandler.flush

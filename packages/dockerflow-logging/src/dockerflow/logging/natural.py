@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: Types that JSON has by itself and that hold nothing else.
 SCALARS: frozenset[type] = frozenset({str, int, float, bool, type(None)})
 
+_STR: set[type] = {str}
+_NUMBERS: set[type] = {int, float, bool}
 _JSON_TYPES = (str, int, float, dict, list, tuple)
 
 #: Enough for the types that one service logs; past it the cache starts again from empty.
@@ -104,19 +106,26 @@ def natural(value: object) -> object:
     :param value: any object; one that JSON knows already comes back as its ``repr``.
     :returns: a str, int, float, exact dict or exact list, or for an Enum member whatever it holds.
     """
-    cls = type(value)
     try:
-        form = _forms.get(cls)
-        if form is None:
-            form = _find_form(cls)
-            if len(_forms) >= _MAX_FORMS:
-                _forms.clear()
-            _forms[cls] = form
-        return form(value)
+        return form_of(type(value))(value)
     except BaseException as error:
         if is_interrupt(error):
             raise
         return safe_repr(value)
+
+
+def form_of(cls: type) -> Callable[[Any], object]:
+    """Return the function that gives the :func:`natural` form of values of the type *cls*.
+
+    It may raise what a value's own methods raise.
+    """
+    form = _forms.get(cls)
+    if form is None:
+        form = _find_form(cls)
+        if len(_forms) >= _MAX_FORMS:
+            _forms.clear()
+        _forms[cls] = form
+    return form
 
 
 def _find_form(cls: type) -> Callable[[Any], object]:
@@ -254,7 +263,7 @@ def _set_order(member: object) -> tuple[str, str]:
 def _set_form(values: Any) -> object:
     members = list(values)
     kinds = set(map(type, members))
-    if kinds <= {int, float, bool} or kinds == {str}:
+    if kinds == _STR or kinds <= _NUMBERS:
         members.sort()
     else:  # `<` between sets, for one, is no order, and between mixed types it is an error
         members.sort(key=_set_order)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 #: The id of the current request; None outside of one.
 request_id_context: ContextVar[str | None] = ContextVar("request_id", default=None)
 
+#: The header of the request id, where no other is configured.
 DEFAULT_HEADER = "X-Request-ID"
 MAX_LENGTH = 200
 
@@ -20,8 +21,9 @@ MAX_LENGTH = 200
 def new_request_id() -> str:
     """Return a new random UUID (version 4, RFC 9562) as text."""
     # What uuid.uuid4() does, without importing uuid and without its object.
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
+    octets = os.urandom(16)
+    digits = octets.hex()
+    variant = "89ab"[octets[8] & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
@@ -72,6 +74,7 @@ class RequestIdLogFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the id.
 
+        :param record: what is to be logged.
         :returns: True: no record is ever held back.
         """
         rid = request_id_context.get()

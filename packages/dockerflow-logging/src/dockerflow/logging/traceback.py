@@ -46,7 +46,11 @@ _get_dict: Callable[[object], dict[str, Any]] = BaseException.__dict__["__dict__
 
 def one_line(value: object) -> str:
     """Return ``repr(value)`` as one line; a repr that holds line breaks is itself shown by repr."""
-    text = safe_repr(value)
+    return one_line_of(safe_repr(value))
+
+
+def one_line_of(text: str) -> str:
+    """Return *text*, a ``repr``, or its own ``repr`` where it is not one line."""
     return text if text.isprintable() else repr(text)
 
 
@@ -65,18 +69,39 @@ def safer_format_traceback(
     :param exc_tb: its traceback.
     :returns: several lines that begin with ``Uncaught exception:``, each ended by a newline.
     """
+    return traceback_text(exc_typ, exc_val, exc_tb, None)
+
+
+def traceback_text(kind: object, error: Any, trace: TracebackType | None, said: str | None) -> str:
+    """Return what :func:`safer_format_traceback` does.
+
+    :param said: the ``repr`` of *error*, if it is known already.
+    """
     lines = ["Uncaught exception:\n"]
     try:
-        if _is_a(exc_val, BaseException):
-            _Writer(lines).write(exc_val, exc_tb)
+        if _is_a(error, BaseException):
+            if _is_alone(error):
+                _add_frames(lines, trace, "")
+                _add_words(lines, error, "", said)
+            else:
+                _Writer(lines).write(error, trace)
         else:
-            _add_frames(lines, exc_tb, "")
-            lines.append(f"{one_line(exc_typ)}\n{one_line(exc_val)}\n")
-    except BaseException as error:
-        if is_interrupt(error):
+            _add_frames(lines, trace, "")
+            lines.append(f"{one_line(kind)}\n{one_line(error)}\n")
+    except BaseException as fault:
+        if is_interrupt(fault):
             raise
-        lines.append(f"{one_line(exc_val)}\n(its traceback can't be shown: {one_line(error)})\n")
+        lines.append(f"{one_line(error)}\n(its traceback can't be shown: {one_line(fault)})\n")
     return "".join(lines)
+
+
+def _is_alone(error: BaseException) -> bool:
+    """Tell whether *error* has no cause, context or members to be shown."""
+    return (
+        _get_cause(error) is None
+        and (_get_context(error) is None or _get_suppress(error))
+        and not _is_group(error)
+    )
 
 
 class _Writer:
@@ -91,13 +116,6 @@ class _Writer:
     def write(self, error: Any, trace: TracebackType | None) -> None:
         self.seen.add(id(error))
         self.raised = error
-        if (
-            _get_cause(error) is None
-            and (_get_context(error) is None or _get_suppress(error))
-            and not _is_group(error)
-        ):
-            self._one(error, trace, "")
-            return
         todo: list[_Step] = []
         todo.extend(reversed(self._chain(error, trace, "")))
         while todo:
@@ -148,17 +166,7 @@ class _Writer:
         self.written += 1
         if self.written <= _MAX_WITH_FRAMES or error is self.raised:
             _add_frames(self.lines, trace, indent)
-        if _is_group(error):
-            # Its repr would repeat all its members, each of which has a place of its own below.
-            count = len(_get_members(error))
-            said = f"{type_name(type(error))}({one_line(_get_message(error))}, {count} exceptions)"
-        else:
-            said = one_line(error)
-        self.lines.append(f"{indent}{one_line(type(error))}\n{indent}{said}\n")
-        notes = _get_dict(error).get("__notes__")
-        if notes is not None:
-            shown: list[object] = notes if class_of(notes) is list else [notes]
-            self.lines.extend(f"{indent}Note: {one_line(note)}\n" for note in shown)
+        _add_words(self.lines, error, indent)
 
 
 def _is_group(error: BaseException) -> bool:
@@ -170,22 +178,41 @@ def _is_a(value: object, cls: type) -> bool:
     return issubclass(class_of(value), cls)
 
 
+def _add_words(
+    lines: list[str], error: BaseException, indent: str, said: str | None = None
+) -> None:
+    """Add what *error* is and says.
+
+    :param said: its ``repr``, if it is known already.
+    """
+    if _is_group(error):
+        # Its repr would repeat all its members, each of which has a place of its own below.
+        count = len(_get_members(error))
+        said = f"{type_name(type(error))}({one_line(_get_message(error))}, {count} exceptions)"
+    else:
+        said = one_line(error) if said is None else one_line_of(said)
+    lines.append(f"{indent}{one_line(type(error))}\n{indent}{said}\n")
+    notes = _get_dict(error).get("__notes__")
+    if notes is not None:
+        shown: list[object] = notes if class_of(notes) is list else [notes]
+        lines.extend(f"{indent}Note: {one_line(note)}\n" for note in shown)
+
+
 def _add_frames(lines: list[str], trace: TracebackType | None, indent: str) -> None:
     last = None
     repeats = 0
     while trace is not None:
         code = trace.tb_frame.f_code
-        key = (id(code), trace.tb_lasti)
-        if key == last:
+        known = _frame_texts.get((id(code), trace.tb_lasti))
+        text = _frame_text(trace, code) if known is None else known[1]
+        if text == last:
             repeats += 1
         else:
             if repeats >= _SHOWN_REPEATS:
                 lines.append(_repeated(repeats - _SHOWN_REPEATS + 1, indent))
-            last = key
+            last = text
             repeats = 0
         if repeats < _SHOWN_REPEATS:
-            known = _frame_texts.get(key)
-            text = known[1] if known is not None else _frame_text(trace, code, key)
             if indent:
                 text = "".join(f"{indent}{line}\n" for line in text.splitlines())
             lines.append(text)
@@ -198,7 +225,7 @@ def _repeated(count: int, indent: str) -> str:
     return f"{indent}  [Previous line repeated {count} more time{'s' if count > 1 else ''}]\n"
 
 
-def _frame_text(trace: TracebackType, code: CodeType, key: tuple[int, int]) -> str:
+def _frame_text(trace: TracebackType, code: CodeType) -> str:
     """Return the lines of one frame, as the interpreter shows them."""
     if code.co_filename.isprintable() and code.co_name.isprintable():
         try:
@@ -211,5 +238,5 @@ def _frame_text(trace: TracebackType, code: CodeType, key: tuple[int, int]) -> s
         text = f"  File {code.co_filename!r}, line {trace.tb_lineno}, in {code.co_name!r}\n"
     if len(_frame_texts) >= _MAX_FRAME_TEXTS:
         _frame_texts.clear()
-    _frame_texts[key] = (code, text)
+    _frame_texts[id(code), trace.tb_lasti] = (code, text)
     return text
