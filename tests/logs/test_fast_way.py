@@ -146,6 +146,7 @@ def test_types_are_learnt_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return writer(fields)
 
     monkeypatch.setattr(fast, "writer", counted)
+    monkeypatch.setattr(formatter_module, "writer", counted)
     formatter = MozlogFormatter()
     for value in ["", 5, "x", None] * 5:
         assert parse(formatter.format(record("x", v=value)))["Fields"] == {"v": value, "msg": "x"}

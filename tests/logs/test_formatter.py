@@ -345,5 +345,5 @@ def test_caches_are_bounded() -> None:
         parse(formatter.format(made))
     state = formatter._fast
     assert len(state._heads) <= fast._MAX_CACHED
-    assert len(state._state[1]) <= fast._MAX_CACHED
+    assert len(state.state[1]) <= fast._MAX_CACHED
     assert len(natural._forms) <= natural._MAX_FORMS

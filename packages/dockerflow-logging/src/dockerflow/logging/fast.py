@@ -1,14 +1,15 @@
-"""The line of an ordinary record, written without a dict in between.
+"""What ``MozlogFormatter.format`` takes its short cut with, for ordinary records.
 
-Everything here is a short cut: it gives the line that the general way would give, or raises.
+A line is written without a dict in between, from what is remembered of records like this one. All
+of it gives the line that the general way would give, or raises.
 """
 
 from __future__ import annotations
 
-import os
+from functools import wraps
 
-from .conversion import JSON_BLANKS, SpentName, envelope_of, own_fields, severity_of
-from .encoder import TEXTS, Unusual, has_lone_surrogates, quote, raw_encode
+from .conversion import envelope_of, own_fields
+from .encoder import TEXTS, Unusual, quote, raw_encode
 from .natural import class_of
 
 TYPE_CHECKING = False
@@ -20,13 +21,43 @@ if TYPE_CHECKING:
     from .formatter import MozlogFormatter
 
     _Key = tuple[object, ...]
-    _Layouts = dict[tuple[str, ...], "Layout"]
+    _State = tuple[
+        frozenset[str],
+        dict[tuple[str, ...], "Layout"],
+        dict[int, "Layout"],
+        "WatchedNames | None",
+        int,
+    ]
 
 # Enough for the call sites of one service; past it a cache starts again from empty.
 _MAX_CACHED = 256
 _MAX_EXTRAS = 100
 # What a name must not hold to stand between double quotes in a triple-quoted f-string.
 _UNSAFE = frozenset("\"'\\{}")
+
+
+class WatchedNames(set[str]):
+    """A set that counts its changes: that spares each record a comparison of its contents."""
+
+    changes = 0
+
+
+def _watched(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def changing(self: WatchedNames, *args: Any) -> Any:
+        try:
+            return method(self, *args)
+        finally:
+            self.changes += 1
+
+    return changing
+
+
+for _name in (
+    *("__iand__", "__ior__", "__isub__", "__ixor__", "add", "clear", "difference_update"),
+    *("discard", "intersection_update", "pop", "remove", "symmetric_difference_update", "update"),
+):
+    setattr(WatchedNames, _name, _watched(getattr(set, _name)))
 
 
 class Layout:
@@ -82,99 +113,33 @@ _PLACES = {
 
 
 class FastLines:
-    """The fast way of one formatter, and what it remembers."""
+    """What the fast way of one formatter remembers."""
 
-    __slots__ = ("_heads", "_state")
+    __slots__ = ("_heads", "state")
 
     def __init__(self) -> None:
         self._heads: dict[_Key, str] = {}
-        # Layouts belong to the set of names they were made with: a changed set starts anew.
-        self._state: tuple[frozenset[str], _Layouts, dict[int, Layout]] = (frozenset(), {}, {})
+        #: The excluded names, the layouts that there are with them, the latest of so many names
+        #: each; and the set that the names are from, with its changes, if it counts them.
+        self.state: _State = (frozenset(), {}, {}, None, 0)
 
-    def line(  # noqa: C901 - calls between its steps would cost a tenth
-        self, formatter: MozlogFormatter, record: logging.LogRecord
-    ) -> str:
-        """Return the line of an ordinary record.
+    def latest(self, excluded: set[str]) -> dict[int, Layout]:
+        """Return the latest layouts; none, where these names are not those they were made with."""
+        watched = excluded if type(excluded) is WatchedNames else None
+        changes = 0 if watched is None else watched.changes
+        names = frozenset(excluded)
+        known, layouts, latest, _, _ = self.state
+        if known != names:
+            layouts, latest = {}, {}
+        self.state = names, layouts, latest, watched, changes
+        return latest
 
-        :returns: the same line as the general way gives.
-        :raises Exception: any, where the record or the formatter is not of the ordinary kind.
+    def layout(self, names: list[str], attributes: dict[str, Any]) -> Layout:
+        """Return the layout of a record that is none of the latest.
+
+        :raises Exception: any, where a record of these names is not of the ordinary kind.
         """
-        excluded, _, latest = self._state
-        if excluded != formatter.EXCLUDED_LOGRECORD_ATTRS:  # pyright: ignore[reportUnnecessaryComparison]
-            latest = {}
-            self._state = frozenset(formatter.EXCLUDED_LOGRECORD_ATTRS), {}, latest
-        attributes = record.__dict__
-        # To compare a list takes half the time of hashing a tuple and looking it up.
-        names = [*attributes]
-        layout = latest.get(len(names))
-        if layout is None or layout.names != names:
-            layout = self._layout(names, attributes)
-
-        text = record.getMessage()
-        created = record.created
-        name = record.name
-        if (
-            type(text) is not str
-            or ("{" in text and text.lstrip(JSON_BLANKS).startswith("{"))
-            or type(created) is not float
-            or type(name) is not str
-        ):
-            raise Unusual
-        severity = formatter.SYSLOG_LEVEL_MAP.get(record.levelno)
-        if severity is None:
-            severity = severity_of(formatter, record)
-        logger = formatter.logger_name
-        if layout.named and type(attributes["logger_name"]) is not SpentName:
-            logger = str.__str__(attributes["logger_name"])
-        pid = record.process
-        if type(pid) is not int:
-            if pid is not None:
-                raise Unusual
-            pid = os.getpid()
-        # All that the head depends on is in the key, so that a change of any of it is noticed.
-        key = (
-            name,
-            logger,
-            formatter.hostname,
-            formatter.LOGGING_FORMAT_VERSION,
-            severity,
-            pid,
-        )
-        known, head = layout.head
-        if known != key:
-            head = self._head(formatter, record, key)
-            layout.head = key, head
-        time = int(created * 1e9)
-        try:
-            line = layout.write(attributes, time, head, text)
-        except TypeError:  # types have changed; from now on any will do
-            layout.write = writer(dict.fromkeys(layout.extras, object))
-            line = layout.write(attributes, time, head, text)
-
-        if (
-            "\\" in line
-            and "\\ud" in line
-            and has_lone_surrogates(line, (*map(attributes.get, layout.extras), text))
-        ):
-            raise Unusual
-        if (
-            record.exc_info is not None
-            or record.exc_text is not None
-            or record.stack_info is not None
-        ):
-            own = own_fields(record)
-            if layout.collides:
-                raise Unusual
-            line = line[:-2]
-            for own_name, said in own.items():
-                if not said.isascii():
-                    said.encode()  # raises where a surrogate is
-                line += f', "{own_name}": {quote(said)}'
-            line += "}}"
-        return line
-
-    def _layout(self, names: list[str], attributes: dict[str, Any]) -> Layout:
-        excluded, layouts, latest = self._state
+        excluded, layouts, latest, _, _ = self.state
         layout = layouts.get(tuple(names))
         if layout is None:
             if len(layouts) >= _MAX_CACHED:
@@ -184,7 +149,11 @@ class FastLines:
         latest[len(names)] = layout
         return layout
 
-    def _head(self, formatter: MozlogFormatter, record: logging.LogRecord, key: _Key) -> str:
+    def head(self, formatter: MozlogFormatter, record: logging.LogRecord, key: _Key) -> str:
+        """Return the JSON of what stands between ``Timestamp`` and ``Fields``.
+
+        :param key: all that it depends on.
+        """
         head = self._heads.get(key)
         if head is None:
             envelope = envelope_of(formatter, record, {})
@@ -194,3 +163,18 @@ class FastLines:
                 self._heads.clear()
             self._heads[key] = head
         return head
+
+
+def with_own_fields(line: str, record: logging.LogRecord, layout: Layout) -> str:
+    """Return *line* with what its record tells of an exception and of the stack.
+
+    :raises Exception: where only the careful way can tell what to write.
+    """
+    if layout.collides:
+        raise Unusual
+    line = line[:-2]
+    for name, said in own_fields(record).items():
+        if not said.isascii():
+            said.encode()  # raises where a surrogate is
+        line += f', "{name}": {quote(said)}'
+    return line + "}}"
