@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import json
 import logging
+import pickle
 import subprocess
 import sys
 import threading
@@ -307,6 +309,22 @@ def test_excluded_names_changed_in_place() -> None:
     Mine.EXCLUDED_LOGRECORD_ATTRS.remove("lineno")
     Mine.EXCLUDED_LOGRECORD_ATTRS.add("a")
     assert parse(formatter.format(made))["Fields"] == {"lineno": 7, "msg": "x"}
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda formatter: pickle.loads(pickle.dumps(formatter))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_copies(copied: Callable[[MozlogFormatter], MozlogFormatter]) -> None:
+    """A formatter that has been used can be copied and pickled."""
+    formatter = MozlogFormatter(logger_name="mine")
+    made = record("x", a=1)
+    line = formatter.format(made)
+    other = copied(formatter)
+    formatter.logger_name = "changed"
+    formatter.format(made)
+    assert other.format(made) == line
 
 
 def test_threads() -> None:

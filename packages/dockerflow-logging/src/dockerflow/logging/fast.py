@@ -123,6 +123,9 @@ class FastLines:
         #: each; and the set that the names are from, with its changes, if it counts them.
         self.state: _State = (frozenset(), {}, {}, None, 0)
 
+    def __reduce__(self) -> tuple[type[FastLines], tuple[()]]:
+        return FastLines, ()  # a copy remembers nothing: code that was made can't be pickled
+
     def latest(self, excluded: set[str]) -> dict[int, Layout]:
         """Return the latest layouts; none, where these names are not those they were made with."""
         watched = excluded if type(excluded) is WatchedNames else None

@@ -82,7 +82,7 @@ def traceback_text(kind: object, error: Any, trace: TracebackType | None, said: 
         if _is_a(error, BaseException):
             if _is_alone(error):
                 _add_frames(lines, trace, "")
-                _add_words(lines, error, "", said)
+                _add_words(lines, error, "", safe_repr(error) if said is None else said)
             else:
                 _Writer(lines).write(error, trace)
         else:
@@ -166,7 +166,8 @@ class _Writer:
         self.written += 1
         if self.written <= _MAX_WITH_FRAMES or error is self.raised:
             _add_frames(self.lines, trace, indent)
-        _add_words(self.lines, error, indent)
+        said = _group_text(error) if _is_group(error) else safe_repr(error)
+        _add_words(self.lines, error, indent, said)
 
 
 def _is_group(error: BaseException) -> bool:
@@ -178,24 +179,19 @@ def _is_a(value: object, cls: type) -> bool:
     return issubclass(class_of(value), cls)
 
 
-def _add_words(
-    lines: list[str], error: BaseException, indent: str, said: str | None = None
-) -> None:
-    """Add what *error* is and says.
-
-    :param said: its ``repr``, if it is known already.
-    """
-    if _is_group(error):
-        # Its repr would repeat all its members, each of which has a place of its own below.
-        count = len(_get_members(error))
-        said = f"{type_name(type(error))}({one_line(_get_message(error))}, {count} exceptions)"
-    else:
-        said = one_line(error) if said is None else one_line_of(said)
-    lines.append(f"{indent}{one_line(type(error))}\n{indent}{said}\n")
+def _add_words(lines: list[str], error: BaseException, indent: str, said: str) -> None:
+    """Add what *error* is, what it says of itself in its repr, and its notes."""
+    lines.append(f"{indent}{one_line(type(error))}\n{indent}{one_line_of(said)}\n")
     notes = _get_dict(error).get("__notes__")
     if notes is not None:
         shown: list[object] = notes if class_of(notes) is list else [notes]
         lines.extend(f"{indent}Note: {one_line(note)}\n" for note in shown)
+
+
+def _group_text(group: BaseException) -> str:
+    # Its repr would repeat all its members, each of which has a place of its own below.
+    count = len(_get_members(group))
+    return f"{type_name(type(group))}({one_line(_get_message(group))}, {count} exceptions)"
 
 
 def _add_frames(lines: list[str], trace: TracebackType | None, indent: str) -> None:
