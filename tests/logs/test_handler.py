@@ -245,6 +245,15 @@ def test_overridden_flush() -> None:
     handler.close()
 
 
+def test_replaced_flush(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flush that is put on the handler itself is called, once a record."""
+    flushed: list[int] = []
+    handler = MozlogHandler(io.StringIO())
+    monkeypatch.setattr(handler, "flush", lambda: flushed.append(1))
+    handler.handle(record("x"))
+    assert flushed == [1]
+
+
 def test_flushing(capsys: pytest.CaptureFixture[str]) -> None:
     """Each line is flushed; a stream that can't be is written to all the same."""
 

@@ -73,7 +73,7 @@ class MozlogHandler(_StreamHandler):
                 return
             try:
                 stream.write(line + self.terminator)
-                if self.flush.__func__ is not _FLUSH:  # type: ignore[attr-defined]
+                if getattr(self.flush, "__func__", None) is not _FLUSH:  # a mock has none
                     self.flush()
                 elif (flush := getattr(stream, "flush", None)) is not None:
                     flush()  # what StreamHandler.flush does, without taking handle()'s lock again

@@ -7,11 +7,11 @@ import sys
 import time
 
 from .natural import safe_text
+from .records import TAKEN, is_plain, make_record, renamed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
-    from collections.abc import Set as AbstractSet
     from typing import Any
 
 #: The name of the logger, and so the ``Type`` of the line.
@@ -137,13 +137,19 @@ class RequestSummary:
             else:
                 fields.pop("t", None)
             _log(
-                logging.getLogger(SUMMARY_LOGGER) if self._logger is None else self._logger,
+                _summary_logger() if self._logger is None else self._logger,
                 logging.ERROR if errno else logging.INFO,
                 "" if error is None or gone else safe_text(error),
                 fields,
             )
         except Exception:
             _report()
+
+
+def _summary_logger() -> logging.Logger:
+    # What getLogger returns where there is the logger already, without taking its lock.
+    logger = logging.Logger.manager.loggerDict.get(SUMMARY_LOGGER)
+    return logger if isinstance(logger, logging.Logger) else logging.getLogger(SUMMARY_LOGGER)
 
 
 def _status(code: Any) -> object:
@@ -161,50 +167,14 @@ def _is_excluded(path: Any, exclude_paths: Container[str]) -> bool:
         return False
 
 
-# Names that Logger.makeRecord refuses, whatever the record has.
-_REFUSED = frozenset({"message", "asctime"})
-
-
 def _log(logger: logging.Logger, level: int, text: str, fields: dict[str, Any]) -> None:
     if not logger.isEnabledFor(level):
         return
-    cls = type(logger)
-    if (
-        getattr(cls, "makeRecord", None) is not _MAKE_RECORD  # a LoggerAdapter has none
-        or cls._log is not _LOG
-        or cls.log is not logging.Logger.log
-        or not _METHODS.isdisjoint(logger.__dict__)
-    ):
-        logger.log(level, text, extra=_renamed(fields, _TAKEN))
-        return
-    # What Logger._log does, without its walk up the stack for a caller that would be this line.
-    record = logger.makeRecord(
-        logger.name, level, "(unknown file)", 0, text, (), None, "(unknown function)"
-    )
-    attributes = record.__dict__
-    # What makeRecord does with `extra`, in a third of the time.
-    if attributes.keys().isdisjoint(fields) and _REFUSED.isdisjoint(fields):
-        attributes.update(fields)
+    if is_plain(logger):
+        # What Logger._log does, without its walk up the stack for a caller that would be this line.
+        logger.handle(make_record(logger, level, text, fields))
     else:
-        attributes.update(_renamed(fields, _REFUSED | attributes.keys()))
-    logger.handle(record)
-
-
-# What a record has whatever is logged: fields of these names would make the logger refuse them.
-_TAKEN = _REFUSED | logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys()
-_METHODS = frozenset({"log", "_log", "makeRecord"})
-_LOG = logging.Logger._log
-_MAKE_RECORD = logging.Logger.makeRecord
-
-
-def _renamed(fields: dict[str, Any], taken: AbstractSet[str]) -> dict[str, Any]:
-    renamed: dict[str, Any] = {}
-    for name, value in fields.items():
-        free = name
-        while free in taken or free in renamed or (free != name and free in fields):
-            free = f"extra_{free}"
-        renamed[free] = value
-    return renamed
+        logger.log(level, text, extra=renamed(fields, TAKEN))
 
 
 def _report() -> None:
