@@ -26,10 +26,10 @@ def test_mask_urls(text: str, masked: str) -> None:
     assert mask_urls(text) == masked
 
 
-@given(st.text(alphabet="ab:/@ ?#", max_size=30))
+@given(st.text(alphabet="ab:/@?#", max_size=30).filter(lambda text: "://" not in text))
 def test_no_user_part_is_left(secret: str) -> None:
     """No text between :// and @ is left, unless a blank or another URL begins there."""
-    masked = mask_urls(f"x://SECRET{secret.replace(' ', '').replace('://', '')}@host")
+    masked = mask_urls(f"x://SECRET{secret}@host")
     assert "SECRET" not in masked
 
 

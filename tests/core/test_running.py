@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import gc
 import logging
 import multiprocessing
 import os
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from dockerflow import checks, health
 from dockerflow.checks import Check, CheckRegistry, ChecksResults, Surroundings
+from dockerflow.checks import run as running
 
 LOGGER = "dockerflow.checks.registry"
 
@@ -473,6 +477,49 @@ def test_closed_loop(registry: CheckRegistry, kind: str) -> None:
         loop.close()
         assert starts[-1] is loop
     assert len(starts) == 2
+
+
+def test_garbage_is_collected_while_a_run_is_joined(
+    registry: CheckRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a closed loop has left may be collected at any moment: nothing hangs or is logged."""
+    started = asyncio.Event()
+
+    @registry.register
+    async def hung() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    async def until_started() -> None:
+        asyncio.ensure_future(registry.run_checks_async(timeout=30)).add_done_callback(str)
+        await started.wait()
+
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda loop, context: None)  # of the tasks that are left behind
+    loop.run_until_complete(until_started())
+    loop.close()
+    (left,) = [weakref.ref(run) for run in running._runs.values() if run.job.registry is registry]
+    with running._lock:  # as join() holds it, whose every allocation may set off the collector
+        running._runs.clear()
+        gc.collect()
+    assert left() is None
+    assert caplog.messages == []
+    registry.register(list, name="hung")
+    assert registry.run_checks().statuses == {"hung": "ok"}
+
+
+def test_ended_run_is_not_joined(registry: CheckRegistry) -> None:
+    """A run that has ended while another was joined is run anew by the next heartbeat."""
+    calls: list[bool] = []
+
+    @registry.register
+    def check() -> None:
+        calls.append(True)
+
+    with mock.patch.object(running, "_forget"):  # as where another holds the lock
+        registry.run_checks(timeout=30)
+        registry.run_checks(timeout=30)
+    assert len(calls) == 2
 
 
 def test_async_clients_keep_their_loop(registry: CheckRegistry) -> None:

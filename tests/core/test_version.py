@@ -80,3 +80,42 @@ def test_get_version_is_looked_up_when_called() -> None:
     """Tests may patch dockerflow.version.get_version."""
     with mock.patch("dockerflow.version.get_version", return_value={"version": "patched"}):
         assert find_version("anywhere", ()) == {"version": "patched"}
+
+
+def test_file_is_read_once_for_each_state(tmp_path: pathlib.Path) -> None:
+    """A file that has not changed is not read again, and each caller has its own content."""
+    path = tmp_path / "version.json"
+    path.write_text('{"version": "one"}')
+    settled = path.stat().st_ctime_ns + 10_000_000_000
+    with mock.patch("time.time_ns", return_value=settled):
+        first = get_version(tmp_path)
+        with mock.patch("builtins.open", side_effect=AssertionError):
+            second = get_version(tmp_path)
+        assert first == second == {"version": "one"}
+        assert first is not second
+        path.write_text('{"version": "three"}')
+        assert get_version(tmp_path) == {"version": "three"}
+        path.unlink()
+        assert get_version(tmp_path) is None
+
+
+def test_file_just_written_is_read_again(tmp_path: pathlib.Path) -> None:
+    """A file may change within one tick of the clock that its times are taken from."""
+    path = tmp_path / "version.json"
+    path.write_text('{"version": "one"}')
+    status = path.stat()
+    assert get_version(tmp_path) == {"version": "one"}
+    path.write_text('{"version": "two"}')
+    with mock.patch("os.stat", return_value=status):
+        assert get_version(tmp_path) == {"version": "two"}
+
+
+def test_few_files_are_remembered(tmp_path: pathlib.Path) -> None:
+    """What is remembered of files does not grow without end."""
+    from dockerflow import version
+
+    for number in range(100):
+        get_version(write(tmp_path / str(number)))
+        with mock.patch("time.time_ns", return_value=2**62):
+            get_version(tmp_path / str(number))
+    assert len(version._texts) <= 16

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from . import messages, registry
 from .extension import ChecksOfExtension
-from .job import Check, Surroundings
 from .messages import (
     CRITICAL,
     DEBUG,
@@ -40,7 +39,21 @@ from .registry import (
     run_checks,
     run_checks_async,
 )
-from .results import CheckDetails, ChecksResults
+from .surroundings import Check, Surroundings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .results import CheckDetails, ChecksResults
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import on use what brings :mod:`dataclasses` and :mod:`typing`, five milliseconds."""
+        if name in ("CheckDetails", "ChecksResults"):
+            from . import results
+
+            return getattr(results, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "CRITICAL",

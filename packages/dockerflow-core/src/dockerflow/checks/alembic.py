@@ -50,6 +50,8 @@ def migrations_check(
 
     :param migrate: as for :func:`check_migrations_applied`.
     :param database: as there, or as for :func:`check_migrations_applied_async`.
+    :param version_table: as there.
+    :param version_table_schema: as there.
     :raises ModuleNotFoundError: Alembic or SQLAlchemy is not installed.
     :raises TypeError: there is no database to look at.
     """

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from types import EllipsisType
-from typing import Any, TypeVar, overload
-
-from .job import Check
 from .registry import CheckRegistry, default_registry
 
-F = TypeVar("F", bound=Check)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import functools
+    from collections.abc import Callable
+    from types import EllipsisType
+    from typing import Any, TypeVar, overload
+
+    from .surroundings import Check
+
+    F = TypeVar("F", bound=Check)
 
 
 class ChecksOfExtension:
@@ -21,19 +24,21 @@ class ChecksOfExtension:
 
     registry: CheckRegistry = default_registry
 
-    @overload
-    def check(
-        self, func: F, name: str | None = None, *, timeout: float | EllipsisType | None = ...
-    ) -> F: ...
+    if TYPE_CHECKING:
 
-    @overload
-    def check(
-        self,
-        func: None = None,
-        name: str | None = None,
-        *,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Callable[[F], F]: ...
+        @overload
+        def check(
+            self, func: F, name: str | None = None, *, timeout: float | EllipsisType | None = ...
+        ) -> F: ...
+
+        @overload
+        def check(
+            self,
+            func: None = None,
+            name: str | None = None,
+            *,
+            timeout: float | EllipsisType | None = ...,
+        ) -> Callable[[F], F]: ...
 
     def check(
         self,
@@ -49,7 +54,12 @@ class ChecksOfExtension:
         return self.registry.register(func, name, timeout=timeout)
 
     def init_check(self, check: Check, obj: Any) -> functools.partial[Any]:
-        """Register a check that is called with the object it is to look at."""
+        """Register a check that is called with the object it is to look at.
+
+        :param check: the check, sync or async.
+        :param obj: its only argument, such as a client.
+        :returns: the :func:`functools.partial` that is registered.
+        """
         return self.registry.register_partial(check, obj)
 
     @property

@@ -7,13 +7,24 @@ The levels are those of :mod:`logging`, so that a message can be logged at its o
 
 from __future__ import annotations
 
-from typing import Any, Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 DEBUG: Final = 10
+"""For those who look into a check."""
+
 INFO: Final = 20
+"""Worth knowing, and nothing to be done."""
+
 WARNING: Final = 30
+"""Something is to be done; the heartbeat passes."""
+
 ERROR: Final = 40
+"""The service can't do its work; the heartbeat fails."""
+
 CRITICAL: Final = 50
+"""As :data:`ERROR`, and worse."""
 
 STATUSES: dict[int, str] = {
     0: "ok",
@@ -23,6 +34,7 @@ STATUSES: dict[int, str] = {
     ERROR: "error",
     CRITICAL: "critical",
 }
+"""The names of the levels, as the heartbeat says them."""
 
 
 def level_to_text(level: int) -> str:
@@ -91,7 +103,7 @@ class CheckMessage:
         )
 
     def is_serious(self, level: int = ERROR) -> bool:
-        """Say whether the message is at least as bad as ``level``."""
+        """Say whether the message is at least as bad as ``level``, by default :data:`ERROR`."""
         return self.level is not None and self.level >= level
 
 

@@ -17,9 +17,7 @@ from dockerflow import health
 
 from .masking import mask_urls
 from .messages import ERROR
-
-# The name under which the findings have always been logged.
-logger = logging.getLogger("dockerflow.checks.registry")
+from .registry import logger
 
 
 @dataclass(frozen=True)

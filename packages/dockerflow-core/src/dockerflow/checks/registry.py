@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import inspect
-import math
+import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
-from types import EllipsisType
-from typing import Any, TypeVar, overload
+from types import EllipsisType, MethodType
 
-from .job import Check, Job, Surroundings
-from .outcome import logger
-from .results import ChecksResults, build_results
-from .runner import run_jobs, run_jobs_async
+from .surroundings import Surroundings
 
-F = TypeVar("F", bound=Check)
+# To register checks is quick: what runs them (and asyncio, inspect and dataclasses with it, 25 ms)
+# is imported by the first heartbeat.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from typing import Any, TypeVar, overload
+
+    from .job import Job
+    from .results import ChecksResults
+    from .surroundings import Check
+
+    F = TypeVar("F", bound=Check)
+else:
+
+    def __getattr__(name: str) -> object:
+        if name == "ChecksResults":  # it has always been found here, too
+            from .results import ChecksResults
+
+            return ChecksResults
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+logger = logging.getLogger("dockerflow.checks.registry")
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that a check may take, where nothing else is said."""
@@ -35,19 +51,21 @@ class CheckRegistry:
         self.checks: dict[str, Check] = {}
         self._timeouts: dict[str, tuple[Check, float | None]] = {}
 
-    @overload
-    def register(
-        self, func: F, name: str | None = None, *, timeout: float | EllipsisType | None = ...
-    ) -> F: ...
+    if TYPE_CHECKING:
 
-    @overload
-    def register(
-        self,
-        func: None = None,
-        name: str | None = None,
-        *,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Callable[[F], F]: ...
+        @overload
+        def register(
+            self, func: F, name: str | None = None, *, timeout: float | EllipsisType | None = ...
+        ) -> F: ...
+
+        @overload
+        def register(
+            self,
+            func: None = None,
+            name: str | None = None,
+            *,
+            timeout: float | EllipsisType | None = ...,
+        ) -> Callable[[F], F]: ...
 
     def register(
         self,
@@ -93,9 +111,15 @@ class CheckRegistry:
         name: str | None = None,
         timeout: float | EllipsisType | None = ...,
     ) -> functools.partial[Any]:
-        """Register a check that is called with ``args``; otherwise like :meth:`register`.
+        """Register a check that is called with arguments; otherwise like :meth:`register`.
 
+        :param func: the check, sync or async.
+        :param args: what it is called with.
+        :param name: the name it has in the heartbeat, by default its own.
+        :param timeout: the seconds it may take, ``None`` for no limit; by default the limit of
+            the heartbeat that runs it.
         :returns: the :func:`functools.partial` that is registered.
+        :raises ValueError: if ``timeout`` is neither a positive number nor ``None``.
         """
         check = functools.partial(func, *args)
         return self.register(check, name=name or _name_of(func), timeout=timeout)
@@ -128,9 +152,11 @@ class CheckRegistry:
         :param surroundings: what an adapter lays around each check.
         :raises ValueError: if ``timeout`` is neither a positive number nor ``None``.
         """
+        from .runner import run_jobs
+
         silenced = _as_ids(silenced_check_ids)
         jobs = self._jobs(checks, silenced, timeout, surroundings, None)
-        return build_results(run_jobs(jobs, inline=timeout is None), silenced)
+        return run_jobs(jobs, silenced, inline=timeout is None)
 
     async def run_checks_async(
         self,
@@ -139,14 +165,18 @@ class CheckRegistry:
         timeout: float | None = DEFAULT_TIMEOUT,
         surroundings: Surroundings | None = None,
     ) -> ChecksResults:
-        """Run checks from async code, like :meth:`run_checks`.
+        """Run checks from async code.
 
-        Async checks run on the running event loop, sync checks in threads of their own.
+        Async checks run on the running event loop, sync checks in threads of their own. The
+        parameters are those of :meth:`dockerflow.checks.CheckRegistry.run_checks`.
         """
+        from asyncio import get_running_loop
+
+        from .runner import run_jobs_async
+
         silenced = _as_ids(silenced_check_ids)
-        loop = asyncio.get_running_loop()
-        jobs = self._jobs(checks, silenced, timeout, surroundings, loop)
-        return build_results(await run_jobs_async(jobs, inline=timeout is None), silenced)
+        jobs = self._jobs(checks, silenced, timeout, surroundings, get_running_loop())
+        return await run_jobs_async(jobs, silenced, inline=timeout is None)
 
     def _jobs(
         self,
@@ -156,6 +186,8 @@ class CheckRegistry:
         surroundings: Surroundings | None,
         loop: asyncio.AbstractEventLoop | None,
     ) -> Iterator[Job]:
+        from .job import Job
+
         limit = check_limit(timeout, "timeout=")
         around = surroundings or Surroundings()
         # A copy: a check may register another one.
@@ -182,9 +214,9 @@ def check_limit(value: object, setting: str) -> float | None:
     if value is None:
         return None
     try:
-        seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+        seconds = 0.0 if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
-        seconds = math.nan
+        seconds = 0.0
     if not 0 < seconds <= threading.TIMEOUT_MAX:
         raise ValueError(
             f"{setting} is {value!r}; "
@@ -215,7 +247,7 @@ def _same(one: Any, other: Any) -> bool:
             and all(a is b for a, b in zip(one.args, other.args, strict=True))
             and one.keywords == other.keywords
         )
-    if inspect.ismethod(one) and inspect.ismethod(other):
+    if isinstance(one, MethodType) and isinstance(other, MethodType):
         return one.__self__ is other.__self__ and one.__func__ is other.__func__
     return one is other
 
@@ -234,7 +266,10 @@ def run_checks(
     silenced_check_ids: Iterable[str] | None = None,
     timeout: float | None = DEFAULT_TIMEOUT,
 ) -> ChecksResults:
-    """Run pairs of name and check from sync code; see :meth:`CheckRegistry.run_checks`."""
+    """Run pairs of name and check from sync code, as the default registry does.
+
+    The parameters are those of :meth:`dockerflow.checks.CheckRegistry.run_checks`.
+    """
     return default_registry.run_checks(checks, silenced_check_ids, timeout)
 
 
@@ -243,5 +278,8 @@ async def run_checks_async(
     silenced_check_ids: Iterable[str] | None = None,
     timeout: float | None = DEFAULT_TIMEOUT,
 ) -> ChecksResults:
-    """Run pairs of name and check from async code; see :meth:`CheckRegistry.run_checks_async`."""
+    """Run pairs of name and check from async code, as the default registry does.
+
+    The parameters are those of :meth:`dockerflow.checks.CheckRegistry.run_checks`.
+    """
     return await default_registry.run_checks_async(checks, silenced_check_ids, timeout)

@@ -8,7 +8,6 @@ time is left behind: nobody waits for it, and it is not started again while it l
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import inspect
 import os
@@ -16,10 +15,17 @@ import threading
 import time
 from collections.abc import AsyncIterable, Callable, Iterable
 from contextlib import suppress
-from typing import TypeGuard
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeGuard
 
-from .job import Job, Surroundings, is_async
 from .outcome import Finding, findings_of, log_findings, raised, timed_out
+
+# asyncio, 20 ms, is imported where a check or its caller is async: by others it is not needed.
+if TYPE_CHECKING:
+    import asyncio
+
+    from .job import Job
+    from .surroundings import Surroundings
 
 # How long a heartbeat that meets a run already past its time waits all the same, in seconds: enough
 # for one that ends at this moment, too little to hold up a prober.
@@ -42,9 +48,9 @@ class Run:
         self._timeout_logged = False
 
     @property
-    def dead(self) -> bool:
-        """Whether it can't end any more, because its loop has been closed under it."""
-        return self._loop is not None and self._loop.is_closed()
+    def over(self) -> bool:
+        """Whether it has ended, or can't any more, because its loop has been closed under it."""
+        return self._ended.is_set() or (self._loop is not None and self._loop.is_closed())
 
     # ------------------------------------------------------------------ waiting
 
@@ -56,6 +62,8 @@ class Run:
 
     async def result_async(self, limit: float | None) -> list[Finding]:
         """Wait, in the running loop, for what the check says, or to say that it is running."""
+        import asyncio
+
         waiter = asyncio.get_running_loop().create_future()
         with self._lock:
             if not self._ended.is_set():
@@ -93,7 +101,7 @@ class Run:
         """Start the check where it belongs, and return at once."""
         try:
             context = self.job.around.context()
-            if is_async(self.job.check):
+            if self.job.is_async:
                 self.start_task(self.job.call, context)
             else:
                 threading.Thread(
@@ -138,6 +146,8 @@ class Run:
             loop.call_soon_threadsafe(create)
 
     async def _in_task(self, call: Callable[[], object]) -> None:
+        import asyncio
+
         task = asyncio.current_task()
         assert task is not None
         timer = None
@@ -159,6 +169,8 @@ class Run:
         finally:
             if timer is not None:
                 timer.cancel()
+            if task.get_loop().is_closed():  # the garbage collector ends it, by GeneratorExit
+                unlogged, findings = findings, []
             self._end(findings, unlogged)
 
     def _cancel(self, task: asyncio.Task[None]) -> None:
@@ -184,6 +196,8 @@ def _wake(waiter: asyncio.Future[None]) -> None:
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
+    import asyncio
+
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -208,9 +222,14 @@ async def collect(
     call: Callable[[], object],
     around: Surroundings,
     findings: list[Finding],
-    passed_on: tuple[type[BaseException], ...] = (asyncio.CancelledError,),
+    passed_on: tuple[type[BaseException], ...] = (),
 ) -> None:
-    """Add to ``findings`` what the check says, or what it raises if that is not passed on."""
+    """Add to ``findings`` what the check says, or what it raises.
+
+    :raises asyncio.CancelledError: as the check does, and likewise what is in ``passed_on``.
+    """
+    from asyncio import CancelledError
+
     try:
         with around.scope():
             result = call()
@@ -221,6 +240,8 @@ async def collect(
                     extend(findings, [item])
             else:
                 extend(findings, result)
+    except CancelledError:
+        raise
     except passed_on:
         raise
     except BaseException as error:
@@ -237,9 +258,11 @@ _left_by_parent: list[object] = []
 
 def join(job: Job) -> Run:
     """Return the run of this check that is under way, or start one."""
-    key = job.key()
+    if job.is_async:
+        import_module("asyncio")  # now: it is none of the time that the check may take
+    key = job.key
     with _lock:
-        for other in [other for other, run in _runs.items() if run.dead]:
+        for other in [other for other, run in _runs.items() if run.over]:
             del _runs[other]
         run = _runs.get(key)
         if run is not None:
@@ -248,20 +271,26 @@ def join(job: Job) -> Run:
     try:
         run.start()
     except BaseException:  # a signal's handler raised: leave no run behind that never started
-        _forget(run)
+        _forget(run, wait=True)
         raise
     return run
 
 
-def _forget(run: Run) -> None:
-    key = run.job.key()
-    with _lock:
-        if _runs.get(key) is run:
-            del _runs[key]
+def _forget(run: Run, *, wait: bool = False) -> None:
+    # The garbage collector ends the tasks that a closed loop has left, and it may have been set off
+    # by who holds the lock. To wait would be for ever; the next one to join a run clears up.
+    if _lock.acquire(blocking=wait):
+        try:
+            if _runs.get(run.job.key) is run:
+                del _runs[run.job.key]
+        finally:
+            _lock.release()
 
 
 def _background_loop() -> asyncio.AbstractEventLoop:
     """Return the loop on which the async checks of sync callers live, started at first use."""
+    import asyncio
+
     global _background
     with _lock:
         if _background is None:

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from .job import Job, is_async
+from .job import Job
 from .outcome import Finding, log_findings, raised
+from .results import ChecksResults, build_results
 from .run import Run, collect, extend, is_awaitable, join
 
 Outcome = tuple[str, list[Finding]]
 
 
-def run_jobs(jobs: Iterable[Job], *, inline: bool = False) -> list[Outcome]:
-    """Run checks for a sync caller and return what each said, in their order.
+def run_jobs(
+    jobs: Iterable[Job], silenced_ids: Collection[str], *, inline: bool = False
+) -> ChecksResults:
+    """Run checks for a sync caller.
 
+    :param silenced_ids: ids of messages that are not counted.
     :param inline: one after another in this thread, without clock and sharing; ``SystemExit`` and
         ``KeyboardInterrupt`` are passed on.
     """
+    return build_results(_outcomes(jobs, inline=inline), silenced_ids)
+
+
+async def run_jobs_async(
+    jobs: Iterable[Job], silenced_ids: Collection[str], *, inline: bool = False
+) -> ChecksResults:
+    """Run checks for an async caller, like :func:`run_jobs`, without blocking its event loop.
+
+    :param inline: one after another in the caller's task; a sync check then blocks the loop.
+    """
+    return build_results(await _outcomes_async(jobs, inline=inline), silenced_ids)
+
+
+def _outcomes(jobs: Iterable[Job], *, inline: bool) -> list[Outcome]:
     if inline:
         return [(job.name, _inline(job)) for job in jobs]
     runs = [(job, None if _belongs_to_caller(job) else join(job)) for job in jobs]
@@ -29,11 +45,7 @@ def run_jobs(jobs: Iterable[Job], *, inline: bool = False) -> list[Outcome]:
     ]
 
 
-async def run_jobs_async(jobs: Iterable[Job], *, inline: bool = False) -> list[Outcome]:
-    """Run checks for an async caller, like :func:`run_jobs`, without blocking its event loop.
-
-    :param inline: one after another in the caller's task; a sync check then blocks the loop.
-    """
+async def _outcomes_async(jobs: Iterable[Job], *, inline: bool) -> list[Outcome]:
     if inline:
         return [(job.name, await _inline_async(job)) for job in jobs]
     runs = [(job, None if _belongs_to_caller(job) else join(job)) for job in jobs]
@@ -45,7 +57,7 @@ async def run_jobs_async(jobs: Iterable[Job], *, inline: bool = False) -> list[O
 
 
 def _belongs_to_caller(job: Job) -> bool:
-    return not is_async(job.check) and job.around.inline(job.check)
+    return not job.is_async and job.around.inline(job.check)
 
 
 def _inline(job: Job) -> list[Finding]:
@@ -61,7 +73,7 @@ def _inline(job: Job) -> list[Finding]:
             else:
                 extend(findings, result)
 
-    if is_async(job.check):
+    if job.is_async:
         return _alone(job, job.call)
     try:
         job.around.context().run(run)
@@ -77,12 +89,15 @@ def _inline(job: Job) -> list[Finding]:
 
 def _alone(job: Job, call: Callable[[], object]) -> list[Finding]:
     """Run an async check for a sync caller, shared with nobody and against no clock."""
-    run = Run(dataclasses.replace(job, limit=None))
+    job.limit = None
+    run = Run(job)
     run.start_task(call, job.around.context())
     return run.result(None)
 
 
 async def _inline_async(job: Job) -> list[Finding]:
+    import asyncio
+
     findings: list[Finding] = []
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
@@ -91,7 +106,7 @@ async def _inline_async(job: Job) -> list[Finding]:
             job.call,
             job.around,
             findings,
-            passed_on=(asyncio.CancelledError, SystemExit, KeyboardInterrupt),
+            passed_on=(SystemExit, KeyboardInterrupt),
         )
     except asyncio.CancelledError as error:
         if task and task.cancelling() > cancelled_before:

@@ -63,14 +63,21 @@ def heartbeat_reply(results: ChecksResults, *, show_details: bool, failed_status
 
 
 def version_reply(content: object) -> Reply:
-    """Answer ``/__version__`` with what was found, ``None`` standing for no ``version.json``."""
+    """Answer ``/__version__`` with what was found.
+
+    :param content: what is sent as JSON; ``None`` stands for no ``version.json``, a 404.
+    """
     if content is None:
         return Reply(404, b"version.json not found")
     return Reply(200, _as_json(content), JSON)
 
 
 def version_broken(error: VersionError, logger: logging.Logger) -> Reply:
-    """Answer ``/__version__`` where the file is there and can't be served, and log why."""
+    """Answer ``/__version__`` where the file is there and can't be served, and log why.
+
+    :param error: why; its text is the body of the answer, a 500.
+    :param logger: the adapter's logger, which gets one record of level ERROR.
+    """
     logger.error("%s", error)
     return Reply(500, str(error).encode("utf-8", "backslashreplace"))
 

@@ -49,7 +49,10 @@ class EndpointSettings:
         return enabled(self._get("DOCKERFLOW_ERROR_ENDPOINT", True))
 
     def show_details(self, default: bool = True) -> bool:
-        """``DOCKERFLOW_HEARTBEAT_SHOW_DETAILS``: whether the heartbeat names its checks."""
+        """``DOCKERFLOW_HEARTBEAT_SHOW_DETAILS``: whether the heartbeat names its checks.
+
+        :param default: what holds where the setting is not there.
+        """
         return enabled(self._get("DOCKERFLOW_HEARTBEAT_SHOW_DETAILS", default))
 
     def _read_failed_status(self) -> int:
@@ -87,7 +90,11 @@ def failed_status_code(value: object) -> int:
 
 
 def enabled(value: object) -> bool:
-    """Read a switch: Python's truth, and the words that environment variables use for "no"."""
+    """Read a switch: Python's truth, and the words that environment variables use for "no".
+
+    :param value: of a text, ``0``, ``false``, ``no``, ``off``, ``f``, ``n``, ``none`` and nothing
+        mean no, in any case.
+    """
     if isinstance(value, str):
         return value.strip().lower() not in ("", "0", "false", "no", "off", "f", "n", "none")
     return bool(value)

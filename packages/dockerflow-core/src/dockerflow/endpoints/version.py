@@ -14,6 +14,7 @@ from .replies import Reply, version_broken, version_reply
 
 # https://github.com/mozilla-services/Dockerflow#specification: "/app/version.json"
 CONTAINER_ROOT = "/app"
+"""Where a container has its application, and so its ``version.json``."""
 
 Path = str | os.PathLike[str]
 
@@ -54,7 +55,11 @@ def version_endpoint(read: Callable[[], object], logger: logging.Logger) -> Repl
 
 
 async def version_endpoint_async(read: Callable[[], object], logger: logging.Logger) -> Reply:
-    """Answer ``/__version__`` like :func:`version_endpoint`; ``read`` may be sync or async."""
+    """Answer ``/__version__`` from async code.
+
+    :param read: as for :func:`version_endpoint`; sync or async.
+    :param logger: as there.
+    """
     try:
         content = read()
         if inspect.isawaitable(content):

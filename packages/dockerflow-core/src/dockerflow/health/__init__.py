@@ -5,20 +5,51 @@ They are stable: dashboards and ``silenced_checks`` settings name them.
 
 from __future__ import annotations
 
-from typing import Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 INFO_CANT_CHECK_MIGRATIONS: Final = "dockerflow.health.I001"
+"""The migrations can't be checked."""
+
 WARNING_UNAPPLIED_MIGRATION: Final = "dockerflow.health.W001"
+"""There are migrations that have not been applied, or the database is ahead of the code."""
+
 ERROR_CANNOT_CONNECT_DATABASE: Final = "dockerflow.health.E001"
+"""Django's database can't be reached."""
+
 ERROR_UNUSABLE_DATABASE: Final = "dockerflow.health.E002"
+"""The connection to Django's database is not usable."""
+
 ERROR_MISCONFIGURED_DATABASE: Final = "dockerflow.health.E003"
+"""Django's database is misconfigured."""
+
 ERROR_CANNOT_CONNECT_REDIS: Final = "dockerflow.health.E004"
+"""Redis can't be reached, does not answer, or gives no access."""
+
 ERROR_MISSING_REDIS_CLIENT: Final = "dockerflow.health.E005"
+"""There is no client for the Redis of Django's cache."""
+
 ERROR_MISCONFIGURED_REDIS: Final = "dockerflow.health.E006"
+"""The Redis of Django's cache is misconfigured."""
+
 ERROR_REDIS_PING_FAILED: Final = "dockerflow.health.E007"
+"""Redis answers a ``PING`` wrongly."""
+
 ERROR_DB_API_EXCEPTION: Final = "dockerflow.health.E008"
+"""The database of SQLAlchemy, or its driver, reports an error."""
+
 ERROR_SQLALCHEMY_EXCEPTION: Final = "dockerflow.health.E009"
+"""SQLAlchemy itself reports an error."""
+
 ERROR_REDIS_EXCEPTION: Final = "dockerflow.health.E010"
+"""redis-py reports another error than that of a connection."""
+
 ERROR_CHECK_RAISED: Final = "dockerflow.health.E011"
+"""A check raised; the message is the exception's type and text."""
+
 ERROR_CHECK_RESULT: Final = "dockerflow.health.E012"
+"""A check returned something else than messages."""
+
 ERROR_CHECK_TIMEOUT: Final = "dockerflow.health.E013"
+"""A check takes longer than it may."""
