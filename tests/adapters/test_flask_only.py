@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import pathlib
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -28,6 +31,7 @@ from werkzeug.wsgi import FileWrapper, wrap_file
 from dockerflow import checks
 from dockerflow.checks import CheckRegistry
 from dockerflow.flask import Dockerflow, HeartbeatFailure, signals
+from dockerflow.flask.wsgi import ObservedRequest
 from dockerflow.logging import request_id_context
 from tests.adapters.conftest import Log
 from tests.adapters.harness import WSGIApp, environ_of
@@ -151,6 +155,24 @@ def test_application_called_dockerflow(registry: CheckRegistry, tmp_path: pathli
     app = Flask("dockerflow", root_path=str(tmp_path), instance_path=str(tmp_path))
     Dockerflow(app, registry=registry)
     assert app.test_client().get("/__lbheartbeat__").status_code == 200
+
+
+def test_asyncio_is_not_imported() -> None:
+    """A service whose checks are sync never imports asyncio."""
+    program = """
+import sys
+from flask import Flask
+from dockerflow.checks import Warning
+from dockerflow.flask import Dockerflow
+app = Flask("app", root_path=".")
+Dockerflow(app).check(lambda: Warning("m"), name="one")
+assert app.test_client().get("/__heartbeat__").json["checks"] == {"one": "warning"}
+print("asyncio" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=True
+    )
+    assert done.stdout == "False\n"
 
 
 # ---------------------------------------------------------------------- the heartbeat
@@ -284,6 +306,39 @@ def test_request_context_without_server(app: Flask, dockerflow: Dockerflow, log:
         assert fields == {"path": "/x", "code": 201, "agent": "agent/1", "rid": "a"}
     assert request_id_context.get() is None
     assert len(log.summaries) == 1
+
+
+def test_request_context_within_a_request(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
+    """A request context that a view pushes leaves the view's request its id."""
+
+    @app.get("/outer")
+    def outer() -> str:
+        with app.test_request_context("/elsewhere") as context:
+            assert request_id_context.get() == "outer"
+        assert "dockerflow.request" not in context.request.environ
+        with app.test_request_context("/elsewhere", headers={"X-Request-ID": "inner"}):
+            app.preprocess_request()
+            assert request_id_context.get() == "inner"
+        return request_id_context.get() or ""
+
+    assert app.test_client().get("/outer", headers={"X-Request-ID": "outer"}).text == "outer"
+    assert {fields["rid"] for fields in log.summaries} == {"outer"}
+
+
+def test_requests_leave_no_cycles(app: Flask, dockerflow: Dockerflow) -> None:
+    """What is known of a request is gone with it, without waiting for the garbage collector."""
+
+    def count() -> int:
+        return sum(type(each) is ObservedRequest for each in gc.get_objects())
+
+    gc.collect()
+    before = count()
+    gc.disable()
+    try:
+        WSGIApp(app).request("/")
+        assert count() == before
+    finally:
+        gc.enable()
 
 
 def test_removed_attributes(app: Flask, dockerflow: Dockerflow, log: Log) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Blueprint, Flask, Response, current_app, g, got_request_exception, request
+from flask import Blueprint, Flask, Response, current_app, got_request_exception
 from werkzeug.exceptions import InternalServerError, NotFound
 
 from dockerflow.checks import ERROR, CheckRegistry, ChecksOfExtension, Surroundings
@@ -37,7 +37,15 @@ from dockerflow.logging.summary import (
 )
 
 from .signals import heartbeat_failed, heartbeat_passed
-from .wsgi import ObservedApplication, ObservedRequest, running_app, setting
+from .wsgi import (
+    ObservedApplication,
+    ObservedRequest,
+    current_globals,
+    current_request,
+    is_streamed,
+    running_app,
+    setting,
+)
 
 if TYPE_CHECKING:
     from blinker import NamedSignal
@@ -96,6 +104,7 @@ class Dockerflow(ChecksOfExtension):
     def init_app(self, app: Flask) -> None:
         """Add the endpoints to an application, and observe its requests.
 
+        :param app: the application; one extension may serve several.
         :raises RuntimeError: if the application has a Dockerflow extension already.
         :raises ValueError: if one of its ``DOCKERFLOW_`` settings makes no sense.
         """
@@ -120,8 +129,9 @@ class Dockerflow(ChecksOfExtension):
     def version_callback(self, func: F) -> F:
         """Use a function in place of :func:`dockerflow.version.get_version`; a decorator.
 
-        It gets ``version_path``, or the parent of the application's ``root_path``, and returns what
-        ``/__version__`` answers as JSON, or ``None`` for 404.
+        :param func: gets ``version_path``, or the parent of the application's ``root_path``, and
+            returns what ``/__version__`` answers as JSON, or ``None`` for 404.
+        :returns: ``func`` itself, unchanged.
         """
         self._version_callback = func
         return func
@@ -196,20 +206,30 @@ class Dockerflow(ChecksOfExtension):
 
         ``code``, ``errno`` and the final ``t`` are added when the response has been handed over.
         """
-        observed = ObservedRequest.current()
-        with_query = enabled(setting(running_app(), "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"))
-        uid = self._uid()
+        request = current_request()
+        environ = request.environ
+        observed = ObservedRequest.of(request)
+        kept = current_globals()
+        with_query = observed.settings.get("DOCKERFLOW_SUMMARY_LOG_QUERYSTRING")
+        try:
+            uid = self.user_id()
+        except Exception:
+            self.logger.exception("The user's id can't be had for the request summary")
+            uid = ""
         fields = summary_fields(
             method=request.method,
             path=request.path,
-            agent=request.headers.get("User-Agent", ""),
-            lang=request.headers.get("Accept-Language", ""),
+            # what request.headers would return, at a fifth of the time
+            agent=environ.get("HTTP_USER_AGENT", ""),
+            lang=environ.get("HTTP_ACCEPT_LANGUAGE", ""),
             uid="" if uid is None else uid,
             # not the value in `g`, which a request made within this one may share
-            rid=observed.request_id if "_request_id" in g else None,
-            querystring=decode_query(request.query_string) if with_query else None,
+            rid=observed.request_id if "_request_id" in kept else None,
+            querystring=decode_query(request.query_string)
+            if with_query and enabled(with_query)
+            else None,
         )
-        if "_start_timestamp" in g:
+        if "_start_timestamp" in kept:
             fields["t"] = observed.summary.elapsed()
         return fields
 
@@ -218,7 +238,7 @@ class Dockerflow(ChecksOfExtension):
 
         A user who has not been loaded is not loaded for it: it asks no session and no database.
         """
-        user = g.get("_login_user") if has_flask_login else None
+        user = current_globals().get("_login_user") if has_flask_login else None
         if user is None:
             return ""
         identity = known_identity(user)
@@ -226,45 +246,42 @@ class Dockerflow(ChecksOfExtension):
             return identity
         return user.get_id() if user.is_authenticated else ""
 
-    def _uid(self) -> Any:
-        try:
-            return self.user_id()
-        except Exception:
-            self.logger.exception("The user's id can't be had for the request summary")
-            return ""
-
     def _before_request(self) -> None:
-        observed = ObservedRequest.current()
+        request_id = ObservedRequest.of(current_request()).request_id
+        kept = current_globals()
         # `g` outlives a request where a test has pushed an app context around several.
-        if g.get("request_id") in (None, g.get("_request_id")):
-            g.request_id = observed.request_id
-        g._request_id = observed.request_id
-        g._start_timestamp = time.time()
+        held = kept.get("request_id")
+        if held is None or held == kept.get("_request_id"):
+            kept.request_id = request_id
+        kept._request_id = request_id
+        kept._start_timestamp = time.time()
 
     def _after_request(self, response: Response) -> Response:
-        observed = ObservedRequest.current()
+        observed = ObservedRequest.of(current_request())
         observed.collect()
-        observed.processed(response)
+        observed.streamed = is_streamed(response)
+        if observed.start_response is None:
+            observed.processed(response)
         return response
 
     def _teardown_request(self, error: BaseException | None) -> None:
-        observed = ObservedRequest.current()
+        observed = ObservedRequest.known(current_request())
+        if observed is None:  # a request context that served nothing, made to build a URL, say
+            return
         if not observed.summary.fields:  # another after_request function raised
             observed.collect()
-        observed.torn_down()
+        if observed.start_response is None:
+            observed.torn_down()
 
     def _got_request_exception(self, sender: Flask, exception: BaseException, **extra: Any) -> None:
-        observed = ObservedRequest.current()
+        observed = ObservedRequest.of(current_request())
         observed.summary.error = exception
         observed.collect()
 
 
 def _to_response(reply: Reply) -> Response:
-    response: Response = current_app.response_class(
-        reply.body, reply.status, content_type=reply.media_type
-    )
-    response.headers.extend(reply.headers)
-    return response
+    headers = [("Content-Type", reply.media_type), *reply.headers]
+    return running_app().response_class(reply.body, reply.status, headers)
 
 
 def _response_of(error: HeartbeatFailure) -> Response:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import current_app, request
+from flask import current_app, g, request
 from werkzeug.wsgi import ClosingIterator
 
 from dockerflow.endpoints import enabled
 from dockerflow.logging.body import ObservedBody
 from dockerflow.logging.request_id import (
     DEFAULT_HEADER,
-    get_or_generate_request_id,
+    new_request_id,
     request_id_context,
+    sane_request_id,
 )
 from dockerflow.logging.summary import RequestSummary, excluded_paths, summary_fields
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-    from flask import Flask, Response
+    from flask import Flask, Request, Response
 
     from .app import Dockerflow
 
@@ -40,14 +42,15 @@ class ObservedApplication:
         if outer is not None and not outer.summary.written:
             # mounted below another observed application, which writes the one record
             return self.wsgi_app(environ, start_response)
-        observed = ObservedRequest(self.app, self.dockerflow, environ)
-        observed.start_response = start_response
+        observed = ObservedRequest(self.app, self.dockerflow, environ, start_response)
         token = request_id_context.set(observed.request_id)
         try:
             body = self.wsgi_app(environ, observed.observe_start)
-            return observed.observe_body(body)
+            return observed.observe_body(body, environ)
         except BaseException as error:
             observed.code = 500  # what a WSGI server makes of it
+            if not observed.summary.fields:
+                observed.collect_from(environ)
             observed.finish(error)
             raise
         finally:
@@ -55,25 +58,51 @@ class ObservedApplication:
 
 
 class ObservedRequest:
-    """What is known of one request while it lasts; kept in its WSGI environment."""
+    """What is known of one request while it lasts; kept in its WSGI environment.
 
-    def __init__(self, app: Flask, dockerflow: Dockerflow, environ: WSGIEnvironment) -> None:
+    It does not hold the environment: that circle would have to wait for the garbage collector.
+
+    :ivar start_response: the server's own; ``None`` where no WSGI server has called.
+    :ivar outer_id: the request id to go back to, where no WSGI server has called.
+    """
+
+    __slots__ = (
+        "app",
+        "code",
+        "dockerflow",
+        "header",
+        "outer_id",
+        "request_id",
+        "settings",
+        "start_response",
+        "streamed",
+        "summary",
+    )
+
+    def __init__(
+        self,
+        app: Flask,
+        dockerflow: Dockerflow,
+        environ: WSGIEnvironment,
+        start_response: StartResponse | None,
+    ) -> None:
+        settings: Any = app.config
+        self.settings: dict[str, Any] = settings
         self.app = app
         self.dockerflow = dockerflow
-        self.environ = environ
         self.summary = RequestSummary(dockerflow.summary_logger)
-        self.header: str = setting(app, "DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER
-        sent = environ.get("HTTP_" + self.header.upper().replace("-", "_"))
-        self.request_id = get_or_generate_request_id(
-            {} if sent is None else {self.header: sent}, self.header
-        )
-        self.start_response: StartResponse | None = None  # where a WSGI server has called
+        header: str = settings.get("DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER
+        self.header = header
+        sent = environ.get(_environ_key(header))
+        self.request_id = (sent and sane_request_id(sent)) or new_request_id()
+        self.start_response = start_response
+        self.outer_id: str | None = None
         self.code: int | None = None
         self.streamed: bool | None = None
         environ[_KEY] = self
 
     @classmethod
-    def current(cls) -> ObservedRequest:
+    def of(cls, request: Request) -> ObservedRequest:
         """Return what is known of Flask's current request.
 
         A test may have pushed a request context of its own; then the request begins here.
@@ -82,9 +111,16 @@ class ObservedRequest:
         if isinstance(observed, cls):
             return observed
         app = running_app()
-        observed = cls(app, app.extensions["dockerflow"], request.environ)
+        observed = cls(app, app.extensions["dockerflow"], request.environ, None)
+        observed.outer_id = request_id_context.get()
         request_id_context.set(observed.request_id)
         return observed
+
+    @classmethod
+    def known(cls, request: Request) -> ObservedRequest | None:
+        """Return what is known of a request, ``None`` where it has not begun."""
+        observed = request.environ.get(_KEY)
+        return observed if isinstance(observed, cls) else None
 
     # ------------------------------------------------------------------ in Flask's context
 
@@ -94,22 +130,20 @@ class ObservedRequest:
             self.summary.fields = dict(self.dockerflow.summary_extra())
         except Exception:
             self.dockerflow.logger.exception("summary_extra() raised: the summary goes without it")
-            self.summary.fields = self._fields_of_environ()
+            self.collect_from(current_request().environ)
 
     def processed(self, response: Response) -> None:
-        """Note what kind of response it is; where no WSGI server has called, write the summary."""
-        self.streamed = _is_streamed(response)
-        if self.start_response is None:
-            if self._id_is_wanted(response.headers.keys()):
-                response.headers[self.header] = self.request_id
-            self.code = response.status_code
-            self.finish(self.summary.error)
-            self.torn_down()
+        """Do what is done at the end of a request, where no WSGI server has called."""
+        if self._id_is_wanted(response.headers):
+            response.headers[self.header] = self.request_id
+        self.code = response.status_code
+        self.finish(self.summary.error)
+        self.torn_down()
 
     def torn_down(self) -> None:
         """Take back the request id, where no WSGI server has called that would see to it."""
-        if self.start_response is None:
-            request_id_context.set(None)
+        if request_id_context.get() == self.request_id:
+            request_id_context.set(self.outer_id)
 
     # ------------------------------------------------------------------ in the WSGI server's hands
 
@@ -117,22 +151,26 @@ class ObservedRequest:
         """Stand in for the server's ``start_response``."""
         assert self.start_response is not None
         code = status[:3]
-        self.code = int(code) if code.isascii() and code.isdigit() else None
-        if self._id_is_wanted(name for name, _ in headers):
+        self.code = int(code) if code.isdecimal() else None
+        if self._id_is_wanted(headers):
             headers = [*headers, (self.header, self.request_id)]
         return self.start_response(status, headers, *exc_info)
 
-    def observe_body(self, body: Iterable[bytes]) -> Iterable[bytes]:
+    def observe_body(self, body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[bytes]:
         """Write the summary, or have it written at the end of a streamed body."""
+        if not self.summary.fields:
+            self.collect_from(environ)
         if self.streamed is None:
             self.streamed = not isinstance(body, (list, tuple))
         if not self.streamed:
             self.finish(self.summary.error)
             return body
-        file_wrapper = self.environ.get("wsgi.file_wrapper")
+        file_wrapper = environ.get("wsgi.file_wrapper")
         if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
             return self._observe_file(body)
-        return ObservedBody(body, self.request_id, self._body_ended)
+        is_head = environ.get("REQUEST_METHOD") == "HEAD"
+        ended = functools.partial(self._body_ended, is_head)
+        return ObservedBody(body, self.request_id, ended)
 
     def _observe_file(self, body: Any) -> Iterable[bytes]:
         # The server knows its own wrapper by its type, and may hand the file to sendfile(2).
@@ -152,8 +190,8 @@ class ObservedRequest:
             self.finish(self.summary.error)
         return body  # type: ignore[no-any-return]
 
-    def _body_ended(self, error: BaseException | None, complete: bool) -> None:
-        has_body = self.environ.get("REQUEST_METHOD") != "HEAD" and (
+    def _body_ended(self, is_head: bool, error: BaseException | None, complete: bool) -> None:
+        has_body = not is_head and (
             self.code is None or (self.code >= 200 and self.code not in (204, 304))
         )
         gone = error is None and has_body and not complete
@@ -162,25 +200,30 @@ class ObservedRequest:
     def finish(self, error: BaseException | None, *, gone: bool = False) -> None:
         """Write the summary, unless it is written."""
         summary = self.summary
-        if not summary.fields:
-            summary.fields = self._fields_of_environ()
-        exclude_paths = setting(self.app, "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS")
+        exclude_paths = self.settings.get("DOCKERFLOW_SUMMARY_EXCLUDE_PATHS") or ()
+        if exclude_paths:
+            exclude_paths = excluded_paths(exclude_paths, self.dockerflow.logger)
         summary.write(
             self.code,
             error=error,
             gone=gone,
             timed="t" in summary.fields,
-            exclude_paths=excluded_paths(exclude_paths, self.dockerflow.logger),
+            exclude_paths=exclude_paths,
         )
 
-    def _id_is_wanted(self, header_names: Iterable[str]) -> bool:
-        if not enabled(setting(self.app, "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True)):
+    def _id_is_wanted(self, headers: Iterable[tuple[str, str]]) -> bool:
+        wanted = self.settings.get("DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True)
+        if wanted is not True and not enabled(wanted):
             return False
-        wanted = self.header.lower()
-        return all(name.lower() != wanted for name in header_names)
+        own_name = self.header.lower()
+        for name, _ in headers:  # noqa: SIM110 - all() of a generator takes four times as long
+            if name.lower() == own_name:
+                return False
+        return True
 
-    def _fields_of_environ(self) -> dict[str, Any]:
-        request = self.app.request_class(self.environ)
+    def collect_from(self, environ: WSGIEnvironment) -> None:
+        """Note what the WSGI environment says, where Flask's context has not been asked."""
+        request = self.app.request_class(environ)
         fields = summary_fields(
             method=request.method,
             path=request.path,
@@ -188,10 +231,11 @@ class ObservedRequest:
             lang=request.headers.get("Accept-Language", ""),
             rid=self.request_id,
         )
-        return {**fields, "t": 0}
+        self.summary.fields = {**fields, "t": 0}
 
 
-def _is_streamed(response: Response) -> bool:
+def is_streamed(response: Response) -> bool:
+    """Say whether the server gets a body that is still being made, or read from a file."""
     if response.direct_passthrough:
         return True
     body: object = response.response
@@ -202,11 +246,16 @@ def _is_streamed(response: Response) -> bool:
     return response.is_streamed
 
 
-def running_app() -> Flask:
-    """Return the application itself, for which ``current_app`` stands."""
-    proxy: Any = current_app
-    app: Flask = proxy._get_current_object()
-    return app
+@functools.lru_cache(maxsize=8)
+def _environ_key(header: str) -> str:
+    """Return where a WSGI environment has a header."""
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
+# The objects that Flask's proxies stand for: each look-up on a proxy would find its object anew.
+running_app = cast("Callable[[], Flask]", cast("Any", current_app)._get_current_object)
+current_request = cast("Callable[[], Request]", cast("Any", request)._get_current_object)
+current_globals = cast("Callable[[], Any]", cast("Any", g)._get_current_object)
 
 
 def setting(app: Flask, name: str, default: object = None) -> Any:
