@@ -291,6 +291,29 @@ def test_stream_without_a_body(log: Log, code: int) -> None:
     assert log.summary["code"] == code
 
 
+class Noting:
+    """A middleware that notes the id when the response comes back to it."""
+
+    ids: list[str | None] = []  # noqa: RUF012 - what the test reads
+
+    def __init__(self, get_response: View) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Hand on."""
+        response = self.get_response(request)
+        self.ids.append(request_id_context.get())
+        return response
+
+
+def test_end_of_a_request_whose_middleware_is_listed_twice(log: Log) -> None:
+    """A request ends where the outer of two middlewares ends."""
+    Noting.ids.clear()
+    get(hello, MIDDLEWARE=[OURS, f"{__name__}.Noting", OURS])
+    assert Noting.ids == [log.summary["rid"]]
+    assert request_id_context.get() is None
+
+
 def test_compressed_stream(log: Log) -> None:
     """Another middleware may put a stream of its own around the body."""
     import gzip

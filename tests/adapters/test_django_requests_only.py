@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import got_request_exception
@@ -17,7 +18,7 @@ from django.http import (
     HttpRequest,
     HttpResponse,
 )
-from django.test import Client, RequestFactory
+from django.test import Client, RequestFactory, override_settings
 
 from dockerflow.django.middleware import DockerflowMiddleware
 from dockerflow.logging import request_id_context
@@ -348,3 +349,50 @@ def test_raw_query(log: Log, query: bytes) -> None:
         environ = environ_of("/page", "GET", query.decode("latin-1"), None, b"")
         call(WSGIHandler(), environ)
     assert log.summary["querystring"] == "a=é"
+
+
+# ---------------------------------------------------------------------- settings
+
+
+def test_settings_that_change(log: Log) -> None:
+    """Each request goes by the settings as they are then, however they have been changed."""
+
+    def answer() -> tuple[str | None, str | None, Any]:
+        headers = Client().get("/page?a=b").headers
+        return headers.get("X-Request-ID"), headers.get("X-Mine"), log.summaries[-1]["rid"]
+
+    with serving(lambda request, rest="": HttpResponse()):
+        with override_settings():
+            ours, mine, rid = answer()
+            assert (ours, mine) == (rid, None)
+        settings.DOCKERFLOW_REQUEST_ID_HEADER_NAME = "X-Mine"
+        with override_settings():
+            ours, mine, rid = answer()
+            assert (ours, mine) == (None, rid)
+        with override_settings(DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER=False):
+            assert answer()[:2] == (None, None)
+        assert answer()[1] is not None
+        settings.DOCKERFLOW_SUMMARY_LOG_QUERYSTRING = True
+        answer()
+        assert log.summaries[-1]["querystring"] == "a=b"
+        paths = settings.DOCKERFLOW_SUMMARY_EXCLUDE_PATHS = ["/other"]
+        answer()
+        count = len(log.summaries)
+        paths.append("/page")
+        Client().get("/page")
+        assert len(log.summaries) == count
+        with override_settings():
+            assert Client().get("/page").headers["X-Mine"]
+            del settings.DOCKERFLOW_REQUEST_ID_HEADER_NAME
+            assert Client().get("/page").headers["X-Request-ID"]
+
+
+def test_headers_of_the_applications_own(log: Log) -> None:
+    """A response whose headers are no longer Django's own gets the id all the same."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        response: Any = HttpResponse()
+        response.headers = {"Content-Type": "text/plain"}
+        return response  # type: ignore[no-any-return]
+
+    assert get(view).header("X-Request-ID") == log.summary["rid"]

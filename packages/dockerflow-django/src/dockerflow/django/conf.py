@@ -7,12 +7,12 @@ import logging
 import re
 import traceback
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from dockerflow.endpoints import EndpointSettings
+from dockerflow.endpoints import EndpointSettings, enabled
 from dockerflow.logging.request_id import DEFAULT_HEADER
 from dockerflow.logging.summary import as_paths
 
@@ -44,8 +44,67 @@ def report(message: str, *args: object, exc_info: bool = False) -> None:
             traceback.print_exc()
 
 
-def request_id_header() -> str:
-    """Return ``DOCKERFLOW_REQUEST_ID_HEADER_NAME``, or the default where it makes no sense."""
+class RequestSettings(NamedTuple):
+    """The settings that count for each request.
+
+    :param header: the header of the request's id, as it is sent back.
+    :param header_key: its name in ``response.headers``, by which they are told apart.
+    :param meta_key: its name in ``request.META``.
+    :param exclude_paths: as it is set.
+    """
+
+    header: str
+    header_key: str
+    meta_key: str
+    sends_id: bool
+    logs_query: bool
+    exclude_paths: Any
+
+
+_HEADER = "DOCKERFLOW_REQUEST_ID_HEADER_NAME"
+_RESPONSE_HEADER = "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER"
+_QUERYSTRING = "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"
+_EXCLUDE_PATHS = "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"
+
+_in_force = vars(settings)
+_latest: tuple[Any, Any] = (None, None)
+
+
+def request_settings() -> RequestSettings:
+    """Return the settings of requests as they are now."""
+    global _latest
+    # To ask Django for four settings, most of them not set, takes ten times as long as to see that
+    # they are what they were: the same object, as long as no override_settings begins or ends, and
+    # in it the same values.
+    wrapped = _in_force["_wrapped"]
+    get = wrapped.__dict__.get  # a request has loaded the settings
+    state = (
+        wrapped,
+        get(_HEADER),
+        get(_RESPONSE_HEADER),
+        get(_QUERYSTRING),
+        get(_EXCLUDE_PATHS),
+        len(get("_deleted", ())),
+    )
+    latest = _latest
+    if state != latest[0]:
+        latest = _latest = (state, _read_request_settings())
+    return latest[1]  # type: ignore[no-any-return]
+
+
+def _read_request_settings() -> RequestSettings:
+    header = _request_id_header()
+    return RequestSettings(
+        header,
+        header.lower(),
+        "HTTP_" + header.upper().replace("-", "_"),
+        enabled(setting(_RESPONSE_HEADER, True)),
+        enabled(setting(_QUERYSTRING, False)),
+        setting(_EXCLUDE_PATHS),
+    )
+
+
+def _request_id_header() -> str:
     try:
         return _read_request_id_header()
     except ValueError as error:
@@ -96,7 +155,7 @@ def problems() -> list[str]:
     ]
     for read in (
         endpoint_settings.validate,
-        lambda: as_paths(setting("DOCKERFLOW_SUMMARY_EXCLUDE_PATHS")),
+        lambda: as_paths(setting(_EXCLUDE_PATHS)),
         _read_request_id_header,
         version_callback,
     ):
@@ -116,11 +175,12 @@ class _Unimportable:
 
 
 def _read_request_id_header() -> str:
-    name = "DOCKERFLOW_REQUEST_ID_HEADER_NAME"
-    value = setting(name) or DEFAULT_HEADER
+    value = setting(_HEADER) or DEFAULT_HEADER
     if isinstance(value, str) and _TOKEN.fullmatch(value):
         return value
-    raise ValueError(f"{name} is {value!r}; set it to the name of a header, such as X-Request-ID")
+    raise ValueError(
+        f"{_HEADER} is {value!r}; set it to the name of a header, such as X-Request-ID"
+    )
 
 
 def _load(value: Any, name: str) -> Callable[..., Any]:

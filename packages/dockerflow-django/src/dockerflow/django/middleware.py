@@ -16,8 +16,8 @@ from django.utils.deprecation import MiddlewareMixin
 
 from dockerflow.logging.summary import SUMMARY_LOGGER
 
-from .observed import ObservedRequest
-from .views import endpoint_of
+from .observed import KEY, ObservedRequest
+from .views import ENDPOINTS, endpoint_of
 
 # What Django answers with a status of its own.
 _ANSWERED = (Http404, PermissionDenied, MultiPartParserError, BadRequest, SuspiciousOperation)
@@ -40,36 +40,62 @@ class DockerflowMiddleware(MiddlewareMixin):
         self._before: Any = convert_exception_to_response(
             self._before_async if self.async_mode else self._before_sync
         )
+        self._own_request = self._is_overridden("process_request")
+        self._own_response = self._is_overridden("process_response")
 
     def __call__(self, request: HttpRequest) -> Any:
         """Answer a request; the answer is to be awaited where ``get_response`` is async."""
         if self.async_mode:
             return self.__acall__(request)
-        with ObservedRequest.begin(self, request):
-            response = self._before(request)
+        observed = self._begin(request)
+        try:
+            response = None
+            if self._own_request or request.path_info in ENDPOINTS:
+                response = self._before(request)
             if response is None:
                 response = self.get_response(request)
-            return self.process_response(request, response)
+            response = self.process_response(request, response)
+        except BaseException as error:
+            observed.end(request, error)
+            raise
+        observed.end(request)
+        return response
 
     async def __acall__(self, request: HttpRequest) -> Any:
         """Answer a request as the event loop's own."""
         get_response: Any = self.get_response
-        with ObservedRequest.begin(self, request) as observed:
-            response = await self._before(request)
+        observed = self._begin(request)
+        try:
+            response = None
+            if self._own_request or request.path_info in ENDPOINTS:
+                response = await self._before(request)
             if response is None:
                 response = await get_response(request)
-            if self._is_overridden("process_response"):
+            if self._own_response:
                 response = await sync_to_async(self.process_response)(request, response)
             else:
                 response = self.process_response(request, response)
-            observed.watch(asyncio.current_task())
-            return response
+            if observed.is_streamed:
+                observed.watch(asyncio.current_task())
+        except BaseException as error:
+            observed.end(request, error)
+            raise
+        observed.end(request)
+        return response
+
+    def _begin(self, request: HttpRequest) -> ObservedRequest:
+        observed = request.__dict__.get(KEY)
+        if observed is None or not observed.depth:  # or it is listed twice
+            observed = ObservedRequest(self, request)
+            observed.begin(request)
+        observed.depth += 1
+        return observed
 
     def _before_sync(self, request: HttpRequest) -> Any:
         return self.process_request(request)
 
     async def _before_async(self, request: HttpRequest) -> Any:
-        if self._is_overridden("process_request"):
+        if self._own_request:
             return await sync_to_async(self.process_request)(request)
         view = endpoint_of(request.path_info, asynchronous=True)
         response = None if view is None else view(request)
@@ -80,34 +106,43 @@ class DockerflowMiddleware(MiddlewareMixin):
         return own is not vars(DockerflowMiddleware)[name]
 
     # ------------------------------------------------------------------ for subclasses and tests
+    # A test may call these by themselves, for a request that was never begun.
 
     def process_request(self, request: HttpRequest) -> Any:
         """Give the request its id, and answer it where it is for an endpoint.
 
+        :param request: the request, before any other middleware has seen it.
         :returns: a response, or ``None`` for the application's own requests.
         """
-        ObservedRequest.of(self, request)
+        observed = request.__dict__.get(KEY)
+        if observed is None or not observed.depth:
+            ObservedRequest(self, request).begin(request)
         view = endpoint_of(request.path_info, asynchronous=False)
         return None if view is None else view(request)
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Send the id back, and write the summary, at the end of its body if that is streamed.
 
+        :param request: the request that is answered.
+        :param response: the answer; ``None``, as tests give it, makes a summary without ``code``.
         :returns: ``response``, which may be anything: what is no response is left alone.
         """
-        observed = ObservedRequest.of(self, request, new=False)
-        if observed.middleware is self or not observed.active:  # or it is listed twice
-            observed.processed(response)
+        observed = request.__dict__.get(KEY) or ObservedRequest(self, request)
+        if observed.middleware is self or not observed.depth:  # or it is listed twice
+            observed.processed(request, response)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """Leave an exception to others; its text comes by Django's ``got_request_exception``.
 
         Only where a test calls the method by itself, outside of a request, the summary is written.
+
+        :param request: the request that failed.
+        :param exception: what its view raised.
         """
-        observed = ObservedRequest.of(self, request, new=False)
-        if not observed.active and not isinstance(exception, _ANSWERED):
-            observed.collect()
+        observed = request.__dict__.get(KEY) or ObservedRequest(self, request)
+        if not observed.depth and not isinstance(exception, _ANSWERED):
+            observed.collect(request)
             observed.finish(exception)
 
     def _build_extra_meta(self, request: HttpRequest) -> dict[str, Any]:
@@ -115,4 +150,5 @@ class DockerflowMiddleware(MiddlewareMixin):
 
         ``code``, ``errno`` and the final ``t`` are added when the response has been handed over.
         """
-        return ObservedRequest.of(self, request, new=False).basic_fields(request)
+        observed = request.__dict__.get(KEY) or ObservedRequest(self, request)
+        return observed.basic_fields(request)

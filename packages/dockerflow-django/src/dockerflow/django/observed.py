@@ -7,15 +7,18 @@ import sys
 import time
 import weakref
 from contextvars import Token
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 
-from dockerflow.endpoints import enabled
 from dockerflow.logging.body import ObservedAsyncBody, ObservedBody
-from dockerflow.logging.request_id import get_or_generate_request_id, request_id_context
+from dockerflow.logging.request_id import (
+    new_request_id,
+    request_id_context,
+    sane_request_id,
+)
 from dockerflow.logging.summary import (
     RequestSummary,
     decode_query,
@@ -23,13 +26,14 @@ from dockerflow.logging.summary import (
     summary_fields,
 )
 
-from .conf import logger, report, request_id_header, setting
+from .conf import logger, report, request_settings
 from .users import loaded_user_id
 
 if TYPE_CHECKING:
     from .middleware import DockerflowMiddleware
 
-_KEY = "_dockerflow"
+KEY = "_dockerflow_request"
+"""What a request's attribute with its :class:`ObservedRequest` is called."""
 
 # What Python throws into code whose caller has gone.
 _GONE = (asyncio.CancelledError, GeneratorExit)
@@ -38,82 +42,49 @@ _GONE = (asyncio.CancelledError, GeneratorExit)
 class ObservedRequest:
     """What is known of one request while it lasts; kept on the request itself.
 
-    It is entered by the middleware's ``__call__``. A test may call the ``process_`` methods without
-    that: then the request ends with ``process_response``.
+    :param middleware: the first middleware that sees the request.
     """
+
+    # What most requests leave as it is lies here, and costs them nothing.
+    request_id: str | None = None
+    code: int | None = None
+    depth = 0
+    _token: Token[str | None] | None = None
+    _token_of_closing: Token[str | None] | None = None
+    _processed = False
+    _has_body = True
+    _body: weakref.ref[ObservedBody[bytes] | ObservedAsyncBody[bytes]] | None = None
+    _finalizer: Any = None
+    _sent_by_server = False
 
     def __init__(self, middleware: DockerflowMiddleware, request: HttpRequest) -> None:
         self.middleware = middleware
-        # Not for longer than needed, since the request refers to this.
-        self.request: HttpRequest | None = request
         self.summary = RequestSummary(middleware.summary_logger)
-        self.header = request_id_header()
-        self.request_id: str | None = None
-        self.code: int | None = None
-        self._has_body = request.method != "HEAD"
-        self._depth = 0
-        self._token: Token[str | None] | None = None
-        self._token_of_closing: Token[str | None] | None = None
-        self._processed = False
-        self._body: weakref.ref[ObservedBody[bytes] | ObservedAsyncBody[bytes]] | None = None
-        self._finalizer: Any = None
-        self._sent_by_server = False
-        vars(request)[_KEY] = self
+        self.settings = request_settings()
+        request.__dict__[KEY] = self
 
-    @classmethod
-    def begin(cls, middleware: DockerflowMiddleware, request: HttpRequest) -> ObservedRequest:
-        """Return what a middleware is to enter: the request's own, where it is listed twice."""
-        observed = _current(request)
-        if observed is not None and observed.active:
-            return observed
-        return cls._new(middleware, request)
+    def begin(self, request: HttpRequest) -> None:
+        """Give the request its id, in place until :meth:`end`."""
+        sent = request.META.get(self.settings.meta_key)
+        request_id = (sent and sane_request_id(sent)) or new_request_id()
+        self.request_id = request_id
+        self._token = request_id_context.set(request_id)
+        attributes = request.__dict__
+        attributes["_id"] = request_id
+        attributes["_start_timestamp"] = time.time()
 
-    @classmethod
-    def of(
-        cls, middleware: DockerflowMiddleware, request: HttpRequest, *, new: bool = True
-    ) -> ObservedRequest:
-        """Return what is known of a request that may not have been entered.
+    def end(self, request: HttpRequest, error: BaseException | None = None) -> None:
+        """End the call of a middleware, and with the outermost the request, if it isn't streamed.
 
-        :param new: whether such a request begins now, or has begun without the middleware.
+        :param error: the exception that leaves the middleware, if one does.
         """
-        observed = _current(request)
-        if observed is not None and (observed.active or not new):
-            return observed
-        if not new:
-            return cls(middleware, request)
-        observed = cls._new(middleware, request)
-        request_id_context.set(observed.request_id)
-        return observed
-
-    @classmethod
-    def _new(cls, middleware: DockerflowMiddleware, request: HttpRequest) -> ObservedRequest:
-        observed = cls(middleware, request)
-        sent = request.META.get("HTTP_" + observed.header.upper().replace("-", "_"))
-        observed.request_id = get_or_generate_request_id(
-            {} if sent is None else {observed.header: sent}, observed.header
-        )
-        vars(request).update(_id=observed.request_id, _start_timestamp=time.time())
-        return observed
-
-    @property
-    def active(self) -> bool:
-        """Whether a middleware's ``__call__`` is under way."""
-        return self._depth > 0
-
-    def __enter__(self) -> Self:
-        self._depth += 1
-        if self._depth == 1:
-            self._token = request_id_context.set(self.request_id)
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._depth -= 1
-        if self._depth:
+        self.depth -= 1
+        if self.depth:
             return
         assert self._token is not None
         try:
             if error is not None:
-                self.collect()
+                self.collect(request)
                 self.code = 500  # what a server makes of it
                 self.finish(error, gone=isinstance(error, _GONE))
             elif self._processed and self._body is None:
@@ -121,33 +92,34 @@ class ObservedRequest:
         finally:
             request_id_context.reset(self._token)
 
-    def collect(self) -> None:
+    def collect(self, request: HttpRequest) -> None:
         """Note the fields of the summary, once."""
-        request = self.request
-        if request is None or self.summary.fields:
+        summary = self.summary
+        if summary.fields:
             return
         try:
-            self.summary.fields = dict(self.middleware._build_extra_meta(request))  # pyright: ignore[reportPrivateUsage]
+            fields = self.middleware._build_extra_meta(request)  # pyright: ignore[reportPrivateUsage]
+            summary.fields = fields if type(fields) is dict else dict(fields)
         except Exception:
             report("_build_extra_meta() raised: the summary goes without it", exc_info=True)
-            self.summary.fields = self.basic_fields(request)
+            summary.fields = self.basic_fields(request)
 
     def basic_fields(self, request: HttpRequest) -> dict[str, Any]:
         """Return the fields that every summary has, without ``code``."""
         headers = request.META  # not request.headers, which others might then find as it is now
         query = None
-        if enabled(setting("DOCKERFLOW_SUMMARY_LOG_QUERYSTRING", False)):
+        if self.settings.logs_query:
             query = headers.get("QUERY_STRING", "")
             if "wsgi.version" in headers:  # https://peps.python.org/pep-3333/#unicode-issues
                 query = query.encode("latin-1", "replace")
             query = decode_query(query)
-        attributes = vars(request)
+        attributes = request.__dict__
         fields = summary_fields(
             method=request.method or "",
             path=request.path,
             agent=headers.get("HTTP_USER_AGENT", ""),
             lang=headers.get("HTTP_ACCEPT_LANGUAGE", ""),
-            uid=_uid(request),
+            uid=loaded_user_id(request),
             rid=attributes.get("_id"),
             querystring=query,
         )
@@ -155,54 +127,65 @@ class ObservedRequest:
             fields["t"] = self.summary.elapsed()
         return fields
 
-    def processed(self, response: Any) -> None:
+    def processed(self, request: HttpRequest, response: Any) -> None:
         """Note the response, and see to its end."""
-        self.collect()
+        self.collect(request)
         self._processed = True
         self.code = getattr(response, "status_code", None)
         if isinstance(response, HttpResponseBase):
             self._send_id(response)
             if isinstance(response, StreamingHttpResponse):
-                self._observe_body(response)
-        self.request = None
-        if not self.active:
+                self._observe_body(request, response)
+        if not self.depth:
             if self._body is None:
                 self.finish()
             request_id_context.set(None)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the end of the request is that of its response's body."""
+        return self._body is not None
 
     def watch(self, task: asyncio.Task[Any] | None) -> None:
         """Take the end of the task that sends a streamed body for the end of that body.
 
         Nobody closes an async iterator, and where sending fails Django closes no response.
         """
-        if task is not None and self._body is not None:
+        if task is not None:
             task.add_done_callback(self._task_done)
 
     def finish(self, error: BaseException | None = None, *, gone: bool = False) -> None:
         """Write the summary, unless it is written."""
         if self._finalizer is not None:
             self._finalizer.detach()
-        fields = self.summary.fields
-        if not self.summary.written:
-            self.summary.write(
+        summary = self.summary
+        if not summary.written:
+            paths = self.settings.exclude_paths
+            summary.write(
                 self.code,
                 error=error,
                 gone=gone,
-                timed="t" in fields,
-                exclude_paths=excluded_paths(setting("DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"), logger),
+                timed="t" in summary.fields,
+                exclude_paths=() if paths is None else excluded_paths(paths, logger),
             )
-        self.request = self.summary.error = None
+        summary.error = None
 
     def _send_id(self, response: HttpResponseBase) -> None:
-        wanted = enabled(setting("DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True))
-        if self.request_id is not None and wanted:
-            response.headers.setdefault(self.header, self.request_id)
+        settings = self.settings
+        if not settings.sends_id or self.request_id is None:
+            return
+        headers: Any = response.headers
+        try:
+            # A sane id needs no test of what headers may hold, which takes five times as long.
+            headers._store.setdefault(settings.header_key, (settings.header, self.request_id))
+        except AttributeError:  # another Django, or headers of an application's own
+            headers.setdefault(settings.header, self.request_id)
 
     # ------------------------------------------------------------------ streamed bodies
 
-    def _observe_body(self, response: Any) -> None:
+    def _observe_body(self, request: HttpRequest, response: Any) -> None:
         code = response.status_code
-        self._has_body = self._has_body and code >= 200 and code not in (204, 304)
+        self._has_body = request.method != "HEAD" and code >= 200 and code not in (204, 304)
         kind: Any = ObservedAsyncBody if getattr(response, "is_async", False) else ObservedBody
         body: Any = kind(response.streaming_content, self.request_id, self._body_ended)
         self._body = weakref.ref(body)  # it holds the response
@@ -214,8 +197,7 @@ class ObservedRequest:
         if file is not None:
             # A WSGI server may send the file by itself, which the new content has made impossible.
             response.file_to_stream = file
-            assert self.request is not None
-            self._sent_by_server = "wsgi.file_wrapper" in self.request.META
+            self._sent_by_server = "wsgi.file_wrapper" in request.META
         # Another middleware may drop the response, which nobody closes then.
         self._finalizer = weakref.finalize(response, self.finish)
         self._finalizer.atexit = False
@@ -239,24 +221,11 @@ class ObservedRequest:
             request_id_context.reset(self._token_of_closing)
 
 
-def _uid(request: HttpRequest) -> Any:
-    try:
-        return loaded_user_id(request)
-    except Exception:
-        report("The user's id can't be had for the request summary", exc_info=True)
-        return ""
-
-
-def _current(request: HttpRequest | None) -> ObservedRequest | None:
-    observed = getattr(request, "__dict__", {}).get(_KEY)
-    return observed if isinstance(observed, ObservedRequest) else None
-
-
 def _note_exception(sender: object, request: HttpRequest | None = None, **kwargs: Any) -> None:
     # Django sends it while it handles an exception that no one else has handled. Applications that
     # report one which they have handled name a sender.
-    observed = _current(request)
-    if observed is not None and sender is None:
+    observed = vars(request).get(KEY) if request is not None and sender is None else None
+    if observed is not None:
         observed.summary.error = sys.exc_info()[1]
 
 

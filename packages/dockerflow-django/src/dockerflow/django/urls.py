@@ -2,7 +2,9 @@
 
 ::
 
-urlpatterns = [path("ops/", include("dockerflow.django.urls"))]
+    from django.urls import include, path
+
+    urlpatterns = [path("ops/", include("dockerflow.django.urls"))]
 """
 
 from __future__ import annotations

@@ -8,13 +8,26 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.functional import LazyObject, empty
 
+from .conf import report
+
 
 def loaded_user_id(request: HttpRequest) -> Any:
     """Return the ``pk`` of an authenticated user whom the application has loaded, else ``""``.
 
-    Nobody is loaded for it: it asks no database and no session.
+    Nobody is loaded for it: it asks no database and no session. What a user of the application's
+    own raises is logged.
     """
-    user = _loaded_user(vars(request))
+    attributes = request.__dict__
+    if not ("user" in attributes or "_cached_user" in attributes or "_acached_user" in attributes):
+        return ""
+    try:
+        return _id_of(_loaded_user(attributes))
+    except Exception:
+        report("The user's id can't be had for the request summary", exc_info=True)
+        return ""
+
+
+def _id_of(user: Any) -> Any:
     if user is None or not getattr(user, "is_authenticated", False):
         return ""
     if isinstance(user, Model):

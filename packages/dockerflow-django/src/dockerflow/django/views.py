@@ -57,14 +57,20 @@ def _for_probers(view: View) -> View:
 
 @_for_probers
 def version(request: HttpRequest) -> HttpResponse:
-    """Answer with ``version.json``."""
+    """Answer with ``version.json``.
+
+    :param request: a request of any path.
+    """
     if _belongs_to_loop(request):
         return async_to_sync(aversion)(request)
     return _refusal(request) or _to_response(request, version_endpoint(_read_version, logger))
 
 
 async def aversion(request: HttpRequest) -> HttpResponse:
-    """Do as :func:`version` does; a callback of the application that is sync gets a thread."""
+    """Do as :func:`version` does; a callback of the application that is sync gets a thread.
+
+    :param request: as there.
+    """
     refused = _refusal(request)
     if refused is not None:
         return refused
@@ -78,7 +84,10 @@ async def aversion(request: HttpRequest) -> HttpResponse:
 
 @_for_probers
 def heartbeat(request: HttpRequest) -> HttpResponse:
-    """Run the checks, and answer with what they say."""
+    """Run the checks, and answer with what they say.
+
+    :param request: a request of any path.
+    """
     if _belongs_to_loop(request):
         return async_to_sync(aheartbeat)(request)
     refused = _refusal(request)
@@ -90,7 +99,10 @@ def heartbeat(request: HttpRequest) -> HttpResponse:
 
 
 async def aheartbeat(request: HttpRequest) -> HttpResponse:
-    """Do as :func:`heartbeat` does, with async checks on the running event loop."""
+    """Do as :func:`heartbeat` does, with async checks on the running event loop.
+
+    :param request: as there.
+    """
     refused = _refusal(request)
     if refused is not None:
         return refused
@@ -105,14 +117,18 @@ async def aheartbeat(request: HttpRequest) -> HttpResponse:
 
 @_for_probers
 def lbheartbeat(request: HttpRequest) -> HttpResponse:
-    """Answer that the process serves requests."""
-    return _refusal(request) or _to_response(request, lbheartbeat_reply())
+    """Answer that the process serves requests.
+
+    :param request: a request of any path.
+    """
+    return _refusal(request) or _to_response(request, _LBHEARTBEAT)
 
 
 @_for_probers
 def error(request: HttpRequest) -> HttpResponse:
     """Raise, so that the reporting of errors can be tried.
 
+    :param request: a request of any path.
     :raises dockerflow.endpoints.ErrorEndpointCalled: always.
     :raises django.http.Http404: where ``DOCKERFLOW_ERROR_ENDPOINT`` is off.
     """
@@ -121,15 +137,20 @@ def error(request: HttpRequest) -> HttpResponse:
     return _refusal(request) or error_called(logger)
 
 
-_NAMES = {f"/__{name}__": name for name in ("version", "heartbeat", "lbheartbeat", "error")}
+ENDPOINTS = {
+    f"/__{name}__{slash}": name
+    for name in ("version", "heartbeat", "lbheartbeat", "error")
+    for slash in ("", "/")
+}
 
 
 def endpoint_of(path: str, *, asynchronous: bool) -> Callable[[HttpRequest], Any] | None:
     """Return the view of a path of the application, ``None`` where it is the application's own.
 
+    :param path: the path, without the prefix that the server strips.
     :param asynchronous: prefer one whose answer is awaited.
     """
-    name = _NAMES.get(path.removesuffix("/"))
+    name = ENDPOINTS.get(path)
     if name is None or (name == "error" and not endpoint_settings.error_endpoint):
         return None
     # looked up now, since applications' tests patch them
@@ -138,6 +159,8 @@ def endpoint_of(path: str, *, asynchronous: bool) -> Callable[[HttpRequest], Any
 
 
 # ---------------------------------------------------------------------- what they say
+
+_LBHEARTBEAT = lbheartbeat_reply()
 
 
 def _read_version() -> object:
@@ -176,11 +199,12 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
 def _to_response(request: HttpRequest, reply: Reply) -> HttpResponse:
     # WSGI servers send what they are given, also in answer to HEAD.
     body = b"" if request.method == "HEAD" else reply.body
-    response = HttpResponse(body, status=reply.status, content_type=reply.media_type)
-    response.headers["Content-Length"] = str(len(reply.body))
-    for name, value in reply.headers:
-        response.headers[name] = value
-    return response
+    headers = {
+        "Content-Type": reply.media_type,
+        "Content-Length": str(len(reply.body)),
+        **dict(reply.headers),
+    }
+    return HttpResponse(body, status=reply.status, headers=headers)
 
 
 def _belongs_to_loop(request: HttpRequest) -> bool:

@@ -11,7 +11,6 @@ from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 
 from dockerflow import health
-from dockerflow.checks import redis
 
 _REMEDY = 'pip install "dockerflow-django[redis]", or "dockerflow-django[django-redis]"'
 
@@ -21,6 +20,8 @@ def check_redis_connected(app_configs: object = None, **kwargs: Any) -> list[Che
 
     The ping goes over a connection of its own, with the settings of the cache's connections.
 
+    :param app_configs: what Django gives a system check; not looked at.
+    :param kwargs: the same.
     :return: for each cache with a fault one error: ``dockerflow.health.E004`` (no connection, no
         answer or no access), ``E005`` (there is no Redis client), ``E006`` (misconfigured),
         ``E007`` (a wrong answer), ``E010`` (any other error of redis-py's).
@@ -30,6 +31,8 @@ def check_redis_connected(app_configs: object = None, **kwargs: Any) -> list[Che
 
 
 def _answers(alias: str) -> Iterator[CheckMessage]:
+    from dockerflow.checks import redis  # for those who have one
+
     obj = None if alias == DEFAULT_CACHE_ALIAS else alias
     try:
         client = _client(alias)

@@ -23,7 +23,9 @@ def check_database_connected(
     A connection that the calling thread has open already, and that a restart of the database has
     cut, is no failure: it is replaced.
 
+    :param app_configs: what Django gives a system check; not looked at.
     :param databases: the aliases of the databases, by default the one called ``default``.
+    :param kwargs: what Django may give a system check some day; not looked at.
     :return: for each that doesn't answer one error: ``dockerflow.health.E001`` (no connection),
         ``E002`` (the connection is not usable) or ``E003`` (misconfigured).
     """
@@ -38,7 +40,9 @@ def check_migrations_applied(
     Like ``makemigrations``, it looks at databases other than ``default`` only where database
     routers are in use, and there at the apps that may migrate to them.
 
+    :param app_configs: what Django gives a system check; not looked at.
     :param databases: the aliases of the databases, by default the one called ``default``.
+    :param kwargs: what Django may give a system check some day; not looked at.
     :return: one warning ``dockerflow.health.W001`` for each migration, or
         ``dockerflow.health.I001`` for a database that can't be asked.
     """
