@@ -14,8 +14,6 @@ from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import NotFound
 
 from dockerflow.checks import ERROR, CheckRegistry, ChecksOfExtension, Surroundings
-from dockerflow.checks.alembic import migrations_check
-from dockerflow.checks.sqlalchemy import database_check
 from dockerflow.endpoints import (
     EndpointSettings,
     Reply,
@@ -29,8 +27,8 @@ from dockerflow.endpoints import (
 from dockerflow.logging.request_id import request_id_context
 from dockerflow.logging.summary import SUMMARY_LOGGER, as_paths, decode_query, summary_fields
 
-from .checks.services import redis_check
-from .lifecycle import observe_requests, path_of
+from .checks.services import database_check, migrations_check, redis_check
+from .lifecycle import header_value, observe_requests, path_of, setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,6 +40,11 @@ HEARTBEAT_PASSED = "dockerflow.heartbeat.passed"
 
 HEARTBEAT_FAILED = "dockerflow.heartbeat.failed"
 """The signal of a heartbeat with a check at ERROR or worse; ``level`` is in its context."""
+
+# What Sanic keeps the handlers of these two under, and those of "dockerflow.heartbeat.<outcome>".
+_LISTENED_TO = frozenset({HEARTBEAT_PASSED, HEARTBEAT_FAILED, "dockerflow.heartbeat.*"})
+
+_ALIVE = lbheartbeat_reply()
 
 
 class Dockerflow(ChecksOfExtension):
@@ -77,6 +80,7 @@ class Dockerflow(ChecksOfExtension):
         if registry is not None:
             self.registry = registry
         self._version_callback: Callable[[str], Any] | None = None
+        self._surroundings = Surroundings()
         self._dispatched: set[asyncio.Task[Any]] = set()
         if redis is not None:
             self.check(redis_check(redis), name="check_redis_connected")
@@ -94,6 +98,7 @@ class Dockerflow(ChecksOfExtension):
     def init_app(self, app: Sanic[Any, Any]) -> None:
         """Add the endpoints to an application, and observe its requests.
 
+        :param app: the application; one extension may serve several.
         :raises RuntimeError: if the application has a Dockerflow extension already.
         :raises ValueError: if one of its ``DOCKERFLOW_`` settings makes no sense.
         """
@@ -116,8 +121,9 @@ class Dockerflow(ChecksOfExtension):
     def version_callback(self, func: F) -> F:
         """Use a function in place of :func:`dockerflow.version.get_version`; a decorator.
 
-        It gets ``version_path`` and returns what ``/__version__`` answers as JSON, or ``None`` for
-        404. It may be async.
+        :param func: gets ``version_path`` and returns what ``/__version__`` answers as JSON, or
+            ``None`` for 404. It may be async.
+        :returns: ``func`` itself, unchanged.
         """
         self._version_callback = func
         return func
@@ -140,7 +146,7 @@ class Dockerflow(ChecksOfExtension):
         results = await self.registry.run_checks_async(
             silenced_check_ids=self.silenced_checks,
             timeout=settings.check_timeout,
-            surroundings=Surroundings(app=app),
+            surroundings=self._around(app),
         )
         await self._dispatch(
             app, HEARTBEAT_FAILED if results.level >= ERROR else HEARTBEAT_PASSED, results.level
@@ -153,9 +159,17 @@ class Dockerflow(ChecksOfExtension):
             )
         )
 
+    def _around(self, app: Any) -> Surroundings:
+        around = self._surroundings
+        if around.app is not app:  # most extensions have one application, and make this once
+            around = self._surroundings = Surroundings(app=app)
+        return around
+
     async def _dispatch(self, app: Any, event: str, level: int) -> None:
-        # As a task: neither its handlers' time nor what they raise is the heartbeat's. That way
-        # Sanic also takes a signal that nobody listens to for none at all, where inline it raises.
+        # Where nobody listens there is nothing to start: a task costs as much as the checks.
+        if app.signal_router.name_index.keys().isdisjoint(_LISTENED_TO):
+            return
+        # As a task: neither its handlers' time nor what they raise is the heartbeat's.
         task: asyncio.Task[Any] = await app.dispatch(event, context={"level": level})
         self._dispatched.add(task)
         task.add_done_callback(self._handlers_ended)
@@ -167,7 +181,7 @@ class Dockerflow(ChecksOfExtension):
             self.logger.error("A handler of the heartbeat's signal raised", exc_info=error)
 
     async def _lbheartbeat_view(self, request: Request[Any, Any]) -> HTTPResponse:
-        return _to_response(lbheartbeat_reply())
+        return _to_response(_ALIVE)
 
     async def _error_view(self, request: Request[Any, Any]) -> HTTPResponse:
         if not self._settings(request.app).error_endpoint:
@@ -184,24 +198,28 @@ class Dockerflow(ChecksOfExtension):
 
         It is called once, when the request has ended; ``code``, ``errno`` and the final ``t`` are
         added to what it returns.
+
+        :param request: the request that has ended.
         """
         headers: Any = request.headers
-        with_query = enabled(request.app.config.get("DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"))
+        ctx = request.ctx
+        with_query = setting(request.app.config, "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING")
         fields = summary_fields(
             method=request.method,
             path=path_of(request),
-            agent=headers.get("User-Agent", ""),
-            lang=headers.get("Accept-Language", ""),
-            rid=request_id_context.get() if hasattr(request.ctx, "id") else None,
-            querystring=decode_query(request.raw_url.partition(b"?")[2]) if with_query else None,
+            agent=header_value(headers, "User-Agent", ""),
+            lang=header_value(headers, "Accept-Language", ""),
+            rid=request_id_context.get() if hasattr(ctx, "id") else None,
+            querystring=decode_query(request.raw_url.partition(b"?")[2])
+            if with_query and enabled(with_query)
+            else None,
         )
-        started = getattr(request.ctx, "start_timestamp", None)
+        started = getattr(ctx, "start_timestamp", None)
         if started is not None:
             fields["t"] = int((time.time() - started) * 1000)
         return fields
 
 
 def _to_response(reply: Reply) -> HTTPResponse:
-    return HTTPResponse(
-        reply.body, reply.status, headers=dict(reply.headers), content_type=reply.media_type
-    )
+    headers: Any = reply.headers  # pairs, which Sanic takes as well as a dict
+    return HTTPResponse(reply.body, reply.status, headers, reply.media_type)

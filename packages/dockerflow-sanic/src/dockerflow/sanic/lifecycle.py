@@ -13,18 +13,21 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from sanic.asgi import ASGIApp
+from sanic.compat import Header
 from sanic.exceptions import RequestCancelled
 from sanic.http import Http, Stage
 
 from dockerflow.endpoints import enabled
 from dockerflow.logging.request_id import (
     DEFAULT_HEADER,
-    get_or_generate_request_id,
+    new_request_id,
     request_id_context,
+    sane_request_id,
 )
 from dockerflow.logging.summary import RequestSummary, excluded_paths, summary_fields
 
@@ -38,6 +41,13 @@ if TYPE_CHECKING:
     Send = Callable[..., Awaitable[None]]
 
 
+# Not looked up in the object: Config and Header have a __getattr__, with which Python takes longer
+# to find a method than the method takes.
+setting: Any = dict[str, Any].get
+header_value: Any = Header.get
+header_values: Any = Header.getall
+
+
 def observe_requests(app: Sanic[Any, Any], dockerflow: Dockerflow) -> None:
     """Observe all requests of an application.
 
@@ -45,12 +55,14 @@ def observe_requests(app: Sanic[Any, Any], dockerflow: Dockerflow) -> None:
     instance of Sanic takes no methods, and Sanic's class serves other applications as well.
     """
     base: Any = type(app)
-    known: WeakKeyDictionary[AnyRequest, ObservedRequest] = WeakKeyDictionary()
+    # A WeakKeyDictionary, without the Python functions by which one finds, keeps and forgets.
+    known: dict[ref[AnyRequest], ObservedRequest] = {}
+    forget: Any = known.pop
 
     def observed(request: AnyRequest) -> ObservedRequest:
-        found = known.get(request)
+        found = known.get(ref(request))
         if found is None:
-            found = known[request] = ObservedRequest(dockerflow, request)
+            found = known[ref(request, forget)] = ObservedRequest(dockerflow, request)
         return found
 
     class ObservedSanic(base):  # type: ignore[misc]
@@ -58,14 +70,14 @@ def observe_requests(app: Sanic[Any, Any], dockerflow: Dockerflow) -> None:
 
         # Sanic's own methods are looked up with each call: at start-up it puts others in place.
 
-        async def handle_request(self, request: AnyRequest) -> None:
-            await observed(request).observe(base.handle_request(self, request))
+        def handle_request(self, request: AnyRequest) -> Awaitable[None]:
+            return observed(request).observe(base.handle_request(self, request))
 
         async def handle_exception(
             self, request: AnyRequest, exception: BaseException, *args: Any, **kwargs: Any
         ) -> None:
             handling = base.handle_exception(self, request, exception, *args, **kwargs)
-            if request not in known and isinstance(exception, RequestCancelled):
+            if ref(request) not in known and isinstance(exception, RequestCancelled):
                 await handling  # a connection that was closed before there was a whole request
             else:
                 one = observed(request)
@@ -86,30 +98,52 @@ class SentId(str):
 class ObservedRequest:
     """What is known of one request while it lasts."""
 
+    __slots__ = (
+        "code",
+        "dockerflow",
+        "error",
+        "failure",
+        "gone",
+        "header",
+        "is_native",
+        "marks_ctx",
+        "request",
+        "request_id",
+        "sends_header",
+        "stream",
+        "summary",
+    )
+
     def __init__(self, dockerflow: Dockerflow, request: AnyRequest) -> None:
-        self.dockerflow = dockerflow
         self.summary = RequestSummary(dockerflow.summary_logger)
+        self.dockerflow = dockerflow
         # Until it has ended: the application's requests are known by a weak reference alone.
         self.request: AnyRequest | None = request
         self.stream: Any = request.stream
-        self.is_native = isinstance(self.stream, Http)
-        config = request.app.config
-        self.header: str = config.get("DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER
-        self.header_is_sent = enabled(config.get("DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True))
-        self.request_id = get_or_generate_request_id(request.headers, self.header)
         self.code: int | None = None
         self.error: BaseException | None = None  # what Sanic or the application makes a page of
         self.failure: BaseException | None = None  # what broke a response that was under way
         self.gone = False
-        self._marks_ctx = False
-        with suppress(AttributeError):  # an application's own class of `ctx` may refuse names
-            request.ctx.id = self.request_id
-            request.ctx.start_timestamp = time.time()
-            self._marks_ctx = True
+        config: Any = request.app.config
+        self.header: str = setting(config, "DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER
+        sends_header = setting(config, "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True)
+        self.sends_header = sends_header is True or enabled(sends_header)
+        # Sanic's headers are found in any case: nothing is to be searched for.
+        self.request_id = (
+            sane_request_id(header_value(request.headers, self.header)) or new_request_id()
+        )
+        try:
+            ctx = request.ctx
+            ctx.id = self.request_id
+            ctx.start_timestamp = time.time()
+            self.marks_ctx = True
+        except AttributeError:  # an application's own class of `ctx` may refuse names
+            self.marks_ctx = False
+        self.is_native = isinstance(self.stream, Http)
         if self.is_native:
-            self._watch_native(request.stream)
-        elif request.stream is not None:
-            self._watch_asgi(request.stream)
+            self._watch_native(self.stream)
+        elif self.stream is not None:
+            self._watch_asgi(self.stream)
 
     # ------------------------------------------------------------------ the two entrances
 
@@ -122,10 +156,13 @@ class ObservedRequest:
             self._left(error)
             raise
         else:
-            self._left(None)
+            if self.request is not None:
+                self._left(None)
         finally:
-            with suppress(ValueError):  # closed with its event loop, in no context at all
+            try:  # noqa: SIM105 - for each request, suppress() costs as much as all of this
                 request_id_context.reset(token)
+            except ValueError:  # closed with its event loop, in no context at all
+                pass
 
     def met(self, error: BaseException) -> None:
         """Note an exception that Sanic is about to handle."""
@@ -180,12 +217,13 @@ class ObservedRequest:
 
     def _watch_native(self, stream: Any) -> None:
         # The function that sends the next part: Sanic puts another in its place with each part.
-        if stream.response_func is not None:
-            stream.response_func = self._watch(stream, stream.response_func)
+        send = stream.response_func
+        if send is not None and getattr(send, "func", None) != self._send:
+            stream.response_func = partial(self._send, stream, send)
 
     def _watch_asgi(self, stream: Any) -> None:
         with suppress(AttributeError):
-            stream.send = self._watch(stream, stream.send)
+            stream.send = partial(self._send, stream, stream.send)
         transport: Any = getattr(stream, "transport", None)
         receive = getattr(transport, "receive", None)
         if receive is None:
@@ -198,39 +236,41 @@ class ObservedRequest:
 
         transport.receive = watched_receive
 
-    def _watch(self, stream: Any, send: Send) -> Send:
+    async def _send(self, stream: Any, send: Send, data: Any, end_stream: Any) -> None:
+        """Send a part of the response as Sanic does, and note what comes of it."""
         client_went: type[BaseException] = RequestCancelled if self.is_native else OSError
-
-        async def watched_send(data: Any, end_stream: Any) -> None:
+        if stream.stage is Stage.HANDLER:
             response = getattr(stream, "response", None)
-            if response is not None and stream.stage is Stage.HANDLER:
+            if response is not None:
                 self._begins(response)
-            try:
-                await send(data, end_stream)
-            except client_went:
-                self.finish(gone=True)
-                raise
-            except Exception:
-                if stream.stage is Stage.HANDLER:
-                    self.code = None  # Sanic refused to send it
-                raise
-            if stream.stage is Stage.IDLE:
-                self.finish()
-            elif self.is_native and stream.response_func is not watched_send:
-                self._watch_native(stream)
-
-        return watched_send
+        try:
+            await send(data, end_stream)
+        except client_went:
+            self.finish(gone=True)
+            raise
+        except Exception:
+            if stream.stage is Stage.HANDLER:
+                self.code = None  # Sanic refused to send it
+            raise
+        if stream.stage is Stage.IDLE:
+            self.finish()
+        elif self.is_native:
+            self._watch_native(stream)
 
     def _begins(self, response: BaseHTTPResponse) -> None:
         """Note the status of a response that is about to be sent, and give it the request id."""
         status: Any = response.status
         self.code = int(status) if isinstance(status, int) else None
-        if self.header_is_sent:
-            wanted = self.header.lower()
+        if self.sends_header:
             headers: Any = response.headers
-            for name, value in headers.items():
+            if isinstance(headers, Header):
+                present = header_values(headers, self.header, ())
+            else:  # another mapping, which the application has put in place
+                wanted = self.header.lower()
+                present = [value for name, value in headers.items() if name.lower() == wanted]
+            for value in present:
                 # An application may send one response to several requests: then it is replaced.
-                if name.lower() == wanted and not isinstance(value, SentId):
+                if not isinstance(value, SentId):
                     return
             headers[self.header] = SentId(self.request_id)
 
@@ -247,21 +287,37 @@ class ObservedRequest:
             self.code = 500  # nothing was sent
         if self.code == 500 and error is None:
             error = self.error
-        token = request_id_context.set(self.request_id)
+        if request_id_context.get() is self.request_id:
+            self._write(request, error, gone=gone)
+        else:  # the task has another context, or the application has put another id there
+            token = request_id_context.set(self.request_id)
+            try:
+                self._write(request, error, gone=gone)
+            finally:
+                request_id_context.reset(token)
+
+    def _write(self, request: AnyRequest, error: BaseException | None, *, gone: bool) -> None:
         try:
-            fields = self.summary.fields = self._fields(request)
+            try:
+                fields = self.dockerflow.summary_extra(request)
+                if type(fields) is not dict:
+                    fields = dict(fields)
+            except Exception:
+                fields = self._fields(request)
+            if not self.marks_ctx:
+                fields = {**fields, "rid": self.request_id, "t": 0}
+            self.summary.fields = fields
+            excluded = setting(request.app.config, "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS")
             self.summary.write(
                 self.code,
                 error=error,
                 gone=gone,
                 timed="t" in fields,
-                exclude_paths=excluded_paths(
-                    request.app.config.get("DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"),
-                    self.dockerflow.logger,
-                ),
+                exclude_paths=()
+                if excluded is None
+                else excluded_paths(excluded, self.dockerflow.logger),
             )
         finally:
-            request_id_context.reset(token)
             self._release()
 
     def _release(self) -> None:
@@ -269,21 +325,17 @@ class ObservedRequest:
         self.stream = None
 
     def _fields(self, request: AnyRequest) -> dict[str, Any]:
-        try:
-            fields = dict(self.dockerflow.summary_extra(request))
-        except Exception:
-            self._complain("summary_extra() raised: the summary goes without it", exc_info=True)
-            headers: Any = request.headers
-            fields = summary_fields(
-                method=request.method,
-                path=path_of(request),
-                agent=headers.get("User-Agent", ""),
-                lang=headers.get("Accept-Language", ""),
-                rid=self.request_id,
-            )
-            fields["t"] = 0
-        if not self._marks_ctx:
-            fields |= {"rid": self.request_id, "t": 0}
+        """Return the fields where ``summary_extra()`` raises."""
+        self._complain("summary_extra() raised: the summary goes without it", exc_info=True)
+        headers: Any = request.headers
+        fields = summary_fields(
+            method=request.method,
+            path=path_of(request),
+            agent=headers.get("User-Agent", ""),
+            lang=headers.get("Accept-Language", ""),
+            rid=self.request_id,
+        )
+        fields["t"] = 0
         return fields
 
     def _complain(self, text: str, *args: object, exc_info: bool = False) -> None:

@@ -13,11 +13,9 @@ from sanic import Request, Sanic
 from sanic.exceptions import SanicException
 
 from dockerflow.checks import CheckMessage, Error
-from dockerflow.checks.alembic import migrations_check
-from dockerflow.checks.redis import check_redis_connected_async
-from dockerflow.checks.redis import redis_check as check_of_client
-from dockerflow.checks.sqlalchemy import database_check
 from dockerflow.health import ERROR_CANNOT_CONNECT_REDIS
+
+# The modules of the checks are imported where one is asked for: most applications have some.
 
 
 def redis_check(redis: Any) -> Callable[[], Any]:
@@ -29,6 +27,8 @@ def redis_check(redis: Any) -> Callable[[], Any]:
     """
     if any(cls.__module__.partition(".")[0] == "sanic_redis" for cls in type(redis).__mro__):
         return functools.partial(_check_extension, redis)
+    from dockerflow.checks.redis import redis_check as check_of_client
+
     return check_of_client(redis)
 
 
@@ -54,6 +54,17 @@ def check_database_connected(database: Any) -> Any:
     return database_check(database)()
 
 
+def database_check(database: Any) -> Callable[[], Any]:
+    """Return the check that fits: a sync or an async callable without arguments.
+
+    :param database: what :func:`check_database_connected` takes.
+    :raises ModuleNotFoundError: SQLAlchemy is not installed.
+    """
+    from dockerflow.checks.sqlalchemy import database_check as check_of_engine
+
+    return check_of_engine(database)
+
+
 def check_migrations_applied(migrate: Any, database: Any) -> Any:
     """Say whether the database has all migrations.
 
@@ -66,6 +77,18 @@ def check_migrations_applied(migrate: Any, database: Any) -> Any:
     return migrations_check(migrate, database)()
 
 
+def migrations_check(migrate: Any, database: Any) -> Callable[[], Any]:
+    """Return the check that fits: a sync or an async callable without arguments.
+
+    :param migrate: what :func:`check_migrations_applied` takes.
+    :param database: likewise.
+    :raises ModuleNotFoundError: Alembic or SQLAlchemy is not installed.
+    """
+    from dockerflow.checks.alembic import migrations_check as check_of_migrations
+
+    return check_of_migrations(migrate, database)
+
+
 async def _check_extension(extension: Any) -> list[CheckMessage]:
     client = _client_of(extension)
     if client is None:
@@ -75,6 +98,8 @@ async def _check_extension(extension: Any) -> list[CheckMessage]:
             "under the name that it was constructed with"
         )
         return [Error(text, id=ERROR_CANNOT_CONNECT_REDIS)]
+    from dockerflow.checks.redis import check_redis_connected_async
+
     return await check_redis_connected_async(client)
 
 
