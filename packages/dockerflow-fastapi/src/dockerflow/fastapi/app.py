@@ -25,12 +25,13 @@ from dockerflow.endpoints import (
     Reply,
     find_version,
     heartbeat_reply,
+    version_endpoint,
     version_endpoint_async,
 )
 from dockerflow.logging.summary import as_paths
 
-from .middleware import MozlogRequestSummaryLogger, RequestIdMiddleware
-from .observed import summary_of, user_id_of
+from .fields import summary_of, user_id_of
+from .middleware import MozlogRequestSummaryLogger
 from .settings import setting
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -91,6 +92,7 @@ class Dockerflow(ChecksOfExtension):
     def init_app(self, app: Starlette) -> None:
         """Add the endpoints to an application, and observe its requests.
 
+        :param app: the application; one extension may serve several.
         :raises RuntimeError: if the application has a Dockerflow extension already.
         :raises ValueError: if one of its ``DOCKERFLOW_`` settings makes no sense.
         """
@@ -112,7 +114,7 @@ class Dockerflow(ChecksOfExtension):
         app.build_middleware_stack = lambda: self._observe(build())  # type: ignore[method-assign]
 
     def _observe(self, stack: ASGIApp) -> ASGIApp:
-        return RequestIdMiddleware(_SummaryLogger(stack, self))
+        return _Observer(stack, self)
 
     # ------------------------------------------------------------------ the heartbeat's receivers
 
@@ -121,12 +123,18 @@ class Dockerflow(ChecksOfExtension):
 
         It is called with ``level=``, the worst level found: on the event loop if it is async, and
         otherwise in a thread. If it raises, that is logged and changes nothing.
+
+        :param func: the function.
+        :returns: ``func`` itself, unchanged.
         """
         self._passed.append(func)
         return func
 
     def heartbeat_failed(self, func: F) -> F:
-        """Have a function told of each heartbeat that fails, as :meth:`heartbeat_passed` does."""
+        """Have a function told of each heartbeat that fails; a decorator.
+
+        The parameters are those of :meth:`dockerflow.fastapi.Dockerflow.heartbeat_passed`.
+        """
         self._failed.append(func)
         return func
 
@@ -135,8 +143,9 @@ class Dockerflow(ChecksOfExtension):
     def version_callback(self, func: F) -> F:
         """Use a function, sync or async, in place of reading ``version.json``; a decorator.
 
-        It gets the directory where that is looked for, and returns what ``/__version__`` answers as
-        JSON, or ``None`` for 404.
+        :param func: gets the directory where that is looked for, and returns what ``/__version__``
+            answers as JSON, or ``None`` for 404.
+        :returns: ``func`` itself, unchanged.
         """
         self._version_callback = func
         return func
@@ -144,21 +153,25 @@ class Dockerflow(ChecksOfExtension):
     async def answer_version(self, app: object, get_version: Callable[[str], Any]) -> Reply:
         """Decide what ``/__version__`` answers.
 
+        :param app: the application that was asked.
         :param get_version: reads the directory that it is given.
         """
-
-        async def read() -> Any:
-            place = (
-                self.version_path or setting(app, "APP_DIR") or os.environ.get("APP_DIR") or None
-            )
-            if self._version_callback is not None:
-                return await _call(self._version_callback, os.fspath(place or CONTAINER_ROOT))
-            return await _call(find_version, place, (), get_version)
-
-        return await version_endpoint_async(read, self.logger)
+        place: str | os.PathLike[str] | None = (
+            self.version_path or setting(app, "APP_DIR") or os.environ.get("APP_DIR") or None
+        )
+        callback = self._version_callback
+        if callback is not None:
+            root = os.fspath(place or CONTAINER_ROOT)
+            return await version_endpoint_async(lambda: _call(callback, root), self.logger)
+        # Here on the loop: to look at a file, and to read it where it has changed, costs a tenth
+        # of the way to a thread and back.
+        return version_endpoint(lambda: find_version(place, (), get_version), self.logger)
 
     async def answer_heartbeat(self, app: object) -> Reply:
-        """Run the checks, tell the receivers, and decide what ``/__heartbeat__`` answers."""
+        """Run the checks, tell the receivers, and decide what ``/__heartbeat__`` answers.
+
+        :param app: the application that was asked.
+        """
         settings = self.settings_of(app)
         results = await self.registry.run_checks_async(
             silenced_check_ids=self.silenced_checks,
@@ -177,7 +190,10 @@ class Dockerflow(ChecksOfExtension):
         )
 
     def settings_of(self, app: object) -> EndpointSettings:
-        """Return the settings of the endpoints of an application."""
+        """Return the settings of the endpoints of an application.
+
+        :param app: the application.
+        """
         return EndpointSettings(functools.partial(setting, app), self.logger)
 
     # ------------------------------------------------------------------ requests
@@ -196,6 +212,8 @@ class Dockerflow(ChecksOfExtension):
         """Return the ``identity`` of the user whom an ``AuthenticationMiddleware`` has found.
 
         Without one it is ``""``; nobody is looked for.
+
+        :param request: the request, at its end.
         """
         return user_id_of(request)
 
@@ -207,7 +225,13 @@ class Dockerflow(ChecksOfExtension):
             return ""
 
 
-class _SummaryLogger(MozlogRequestSummaryLogger):
+_SUMMARY_EXTRA = Dockerflow.summary_extra
+_USER_ID = Dockerflow.user_id
+
+
+class _Observer(MozlogRequestSummaryLogger):
+    _identifies = True
+
     def __init__(self, app: ASGIApp, dockerflow: Dockerflow) -> None:
         super().__init__(app)
         self.dockerflow = dockerflow
@@ -215,7 +239,16 @@ class _SummaryLogger(MozlogRequestSummaryLogger):
     def summary_extra(self, request: Request) -> dict[str, Any]:
         return self.dockerflow.summary_extra(request)
 
+    def _makes_own_fields(self) -> bool:
+        cls = type(self.dockerflow)
+        return (
+            cls.summary_extra is not _SUMMARY_EXTRA
+            or cls.user_id is not _USER_ID
+            or not _HOOKS.isdisjoint(vars(self.dockerflow))
+        )
 
+
+_HOOKS = frozenset({"summary_extra", "user_id"})
 _without_app = Dockerflow()
 
 
@@ -231,7 +264,7 @@ def _add_endpoints(app: Starlette) -> None:
     existing = app.router.routes
     count = len(existing)
     if isinstance(app, FastAPI):
-        add_endpoints(app)
+        add_endpoints(app.router)
     else:
         existing.extend(routes)
     # Before routes and mounts that catch all paths: here the first that matches answers.

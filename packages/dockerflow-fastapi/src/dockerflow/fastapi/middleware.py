@@ -8,32 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import Any
+from contextvars import Token
+from typing import Any, ClassVar
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dockerflow.endpoints import enabled
-from dockerflow.logging import get_or_generate_request_id, request_id_context
-from dockerflow.logging.request_id import DEFAULT_HEADER
+from dockerflow.logging import request_id_context
 from dockerflow.logging.summary import RequestSummary, excluded_paths
 
-from .observed import (
-    ObservedRequest,
-    ObservedResponse,
-    summary_of,
-    user_id_of,
-)
+from .fields import Arrived, fields_of, request_as_it_arrived, summary_of, user_id_of
+from .observed import ObservedRequest, ObservedResponse, headers_of, leave
 from .output import prepare_output
-from .settings import application_inside, setting
+from .settings import RequestSettings, application_inside
 
 __all__ = ["MozlogRequestSummaryLogger", "RequestIdMiddleware"]
 
 _log = logging.getLogger("dockerflow.fastapi.middleware")
-
-# What a mounted application finds in this very scope is not what has arrived here.
-_CHANGED_BY_MOUNTS = ("app", "path", "raw_path", "root_path")
 
 
 class RequestIdMiddleware:
@@ -52,32 +43,18 @@ class RequestIdMiddleware:
             await self.app(scope, receive, send)
             return
         observed = ObservedRequest.of(scope)
-        request_id = observed.request_id
-        if request_id is not None and request_id == request_id_context.get():
+        if observed.is_identified():
             await self.app(scope, receive, send)
             return
-        app = scope.get("app") or self._application
-        header = str(setting(app, "DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER)
-        if request_id is None:
-            request_id = get_or_generate_request_id(Headers(scope=scope), header)
-
-        async def send_with_id(message: Message) -> None:
-            # A websocket that is refused is answered with a response like any.
-            if message["type"] in (
-                "http.response.start",
-                "websocket.http.response.start",
-            ) and enabled(setting(app, "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True)):
-                message = _with_header(message, header, request_id)
-            await send(message)
-
-        observed.request_id = request_id
-        token = request_id_context.set(request_id)
+        response = ObservedResponse(receive, send)
+        settings = RequestSettings.of(scope.get("app") or self._application)
+        token = observed.identify(headers_of(scope), settings, response)
+        observed.depth += 1
         try:
-            with observed:
-                await self.app(scope, receive, send_with_id)
+            await self.app(scope, receive, response.send)
         finally:
-            with contextlib.suppress(ValueError):  # the loop was closed, and the call elsewhere
-                request_id_context.reset(token)
+            observed.depth -= 1
+            leave(token)
 
 
 class MozlogRequestSummaryLogger:
@@ -89,36 +66,47 @@ class MozlogRequestSummaryLogger:
         :class:`~dockerflow.logging.MozlogHandler` where no other handler writes mozlog.
     """
 
+    # Whether it is a RequestIdMiddleware as well: one around a request costs less than two.
+    _identifies: ClassVar[bool] = False
+
     def __init__(self, app: ASGIApp, logger: logging.Logger | None = None) -> None:
         self.app = app
         self.logger = logger
         self._application = application_inside(app)
+        self._unrecorded = RequestIdMiddleware(app) if self._identifies else app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        observed = ObservedRequest.of(scope)
-        if observed.summary is not None:
-            await self.app(scope, receive, send)
+        observed = ObservedRequest.of(scope) if scope["type"] == "http" else None
+        if observed is None or observed.summary is not None:
+            await self._unrecorded(scope, receive, send)
             return
         if self.logger is None:
             prepare_output()
-        observed.summary = RequestSummary(self.logger)
-        arrived = {key: scope[key] for key in _CHANGED_BY_MOUNTS if key in scope}
-        arrived.setdefault("app", self._application)
-        response = ObservedResponse(scope["method"], receive, send, observed.summary)
+        summary = observed.summary = RequestSummary(self.logger)
+        response = ObservedResponse(receive, send, summary, is_head=scope["method"] == "HEAD")
+        app = scope.get("app") or self._application
+        arrived = app, scope["path"], scope.get("raw_path"), scope.get("root_path")
+        headers = headers_of(scope)
+        settings = RequestSettings.of(app)
+        token: Token[str | None] | None = None
+        if self._identifies and not observed.is_identified():
+            token = observed.identify(headers, settings, response)
         error: BaseException | None = None
+        observed.depth += 1
         try:
-            with observed:
-                await self.app(scope, response.receive, response.send)
+            await self.app(scope, response.receive, response.send)
         except BaseException as raised:
             error = raised
             raise
         finally:
-            self._write(Request({**scope, **arrived}), observed, response.end(error))
-            error = None  # its traceback holds this frame
+            observed.depth -= 1
+            try:
+                self._write(scope, arrived, headers, settings, observed, response, error)
+            finally:
+                error = None  # its traceback holds this frame
+                if token is not None:
+                    leave(token)
 
     def summary_extra(self, request: Request) -> dict[str, Any]:
         """Build the fields of a summary but for ``code`` and ``t``; meant for subclasses.
@@ -127,14 +115,30 @@ class MozlogRequestSummaryLogger:
         """
         return summary_of(request, user_id_of(request))
 
-    def _write(self, request: Request, observed: ObservedRequest, ended: dict[str, Any]) -> None:
-        summary = observed.summary
-        assert summary is not None
-        token = request_id_context.set(observed.request_id)
+    def _makes_own_fields(self) -> bool:
+        return type(self).summary_extra is not _SUMMARY_EXTRA or "summary_extra" in vars(self)
+
+    def _write(
+        self,
+        scope: Scope,
+        arrived: Arrived,
+        headers: dict[bytes, bytes],
+        settings: RequestSettings,
+        observed: ObservedRequest,
+        response: ObservedResponse,
+        error: BaseException | None,
+    ) -> None:
+        request_id = observed.request_id
+        token = request_id_context.set(request_id)
         try:
-            summary.fields = self._fields(request)
-            paths = setting(request.scope["app"], "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS")
-            summary.write(**ended, exclude_paths=excluded_paths(paths, _log))
+            # Saves the request object, for which the whole scope is copied, where nobody asks it.
+            if "user" in scope or self._makes_own_fields():
+                fields = self._fields(request_as_it_arrived(scope, arrived))
+            else:
+                fields = fields_of(scope, headers, arrived[1], "", request_id, settings)
+            paths = settings.exclude_paths
+            exclude_paths = () if paths is None else excluded_paths(paths, _log)
+            response.write_summary(fields, error, exclude_paths)
         finally:
             request_id_context.reset(token)
 
@@ -147,9 +151,4 @@ class MozlogRequestSummaryLogger:
             return summary_of(request)
 
 
-def _with_header(message: Message, name: str, value: str) -> Message:
-    wanted = name.lower().encode("latin-1")
-    headers = list(message.get("headers", ()))
-    if all(bytes(key).lower() != wanted for key, _ in headers):
-        headers.append((wanted, value.encode("ascii")))
-    return {**message, "headers": headers}
+_SUMMARY_EXTRA = MozlogRequestSummaryLogger.summary_extra

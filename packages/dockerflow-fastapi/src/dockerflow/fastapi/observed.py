@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, cast
+import functools
+from collections.abc import Container
+from contextvars import Token
+from typing import Any, cast
 
-from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from dockerflow.endpoints import enabled
-from dockerflow.logging.summary import (
-    RequestSummary,
-    decode_query,
-    known_identity,
-    summary_fields,
-)
+from dockerflow.logging import request_id_context
+from dockerflow.logging.request_id import new_request_id, sane_request_id
+from dockerflow.logging.summary import RequestSummary
 
-from .settings import setting
+from .settings import RequestSettings
 
 KEY = "dockerflow.request"
 """The one key that the middlewares add to a request's scope."""
@@ -23,6 +21,8 @@ KEY = "dockerflow.request"
 
 class ObservedRequest:
     """What the middlewares around one request know of each other; kept in its scope."""
+
+    __slots__ = ("depth", "request_id", "summary")
 
     def __init__(self) -> None:
         self.request_id: str | None = None
@@ -38,32 +38,84 @@ class ObservedRequest:
         scope[KEY] = observed = cls()
         return observed
 
-    def __enter__(self) -> Self:
-        self.depth += 1
-        return self
+    def is_identified(self) -> bool:
+        """Say whether it has an id, which is known at this place."""
+        request_id = self.request_id
+        return request_id is not None and request_id == request_id_context.get()
 
-    def __exit__(self, *exc: object) -> None:
-        self.depth -= 1
+    def identify(
+        self, headers: dict[bytes, bytes], settings: RequestSettings, response: ObservedResponse
+    ) -> Token[str | None]:
+        """Make its id known from here on, and have the response bear it.
+
+        :param headers: the request's.
+        :returns: what :func:`leave` is to be called with.
+        """
+        key = header_key(settings.id_header)
+        request_id = self.request_id
+        if request_id is None:
+            value = headers.get(key)
+            found = None if value is None else sane_request_id(value.decode("latin-1"))
+            request_id = self.request_id = found or new_request_id()
+        if settings.id_in_response:
+            response.id_header = key, request_id.encode("ascii")
+        return request_id_context.set(request_id)
+
+
+def leave(token: Token[str | None]) -> None:
+    """Make a request's id unknown again."""
+    try:  # noqa: SIM105 - for each request, suppress() costs more than all of this
+        request_id_context.reset(token)
+    except ValueError:  # the loop was closed, and the call elsewhere
+        pass
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """Return the headers of a request; of several of one name the first, as Starlette does."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    if type(headers) is not list:  # an iterator, perhaps, of which the application needs all
+        headers = list(headers)
+        scope["headers"] = headers
+    return dict(reversed(headers))
+
+
+@functools.lru_cache(maxsize=16)
+def header_key(name: str) -> bytes:
+    """Return the name of a header as ASGI has it."""
+    return name.lower().encode("latin-1")
 
 
 class ObservedResponse:
     """The messages of one response on their way to the server, and how it ended.
 
     https://asgi.readthedocs.io/en/latest/specs/www.html and the extensions beside it
+
+    :param summary: the summary that is written at the end, if there is to be one.
+    :param is_head: whether it answers a ``HEAD``, and so has no body.
+    :ivar id_header: the header with the request's id, which a response without one is given.
     """
 
-    def __init__(self, method: str, receive: Receive, send: Send, summary: RequestSummary) -> None:
-        self.code: int | None = None
-        self._has_body = method != "HEAD"
+    # Of the class, which saves setting them for each response.
+    id_header: tuple[bytes, bytes] | None = None
+    _start: Message | None = None
+    _sent = 0  # bytes of the body, but for its last message
+    _trailers = False
+    _ending = False
+    _complete = False
+    _disconnected = False
+    _gone = False
+
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        summary: RequestSummary | None = None,
+        is_head: bool = False,
+    ) -> None:
         self._receive = receive
         self._send = send
         self._summary = summary
-        self._left: int | None = None  # bytes of the body, where the headers tell
-        self._trailers = False
-        self._ending = False
-        self._complete = False
-        self._disconnected = False
-        self._gone = False
+        self._is_head = is_head
 
     async def receive(self) -> Message:
         """Stand in for the server's ``receive``."""
@@ -74,70 +126,107 @@ class ObservedResponse:
 
     async def send(self, message: Message) -> None:
         """Stand in for the server's ``send``."""
-        if message["type"] == "http.response.start":
-            # They may be an iterator, and are looked at here.
-            message = {**message, "headers": list(message.get("headers", ()))}
-        ending = self._is_last(message)
-        self._ending = self._ending or ending
+        kind = message["type"]
+        ending = False
+        # A websocket that is refused is answered with a response like any.
+        if kind in ("http.response.start", "websocket.http.response.start"):
+            message = self._started(message)
+        elif kind == "http.response.body" and not self._trailers:  # most of all
+            ending = not message.get("more_body", False)
+        else:
+            ending = self._is_last(kind, message)
+        if ending:
+            self._ending = True
         try:
             await self._send(message)
         except OSError:  # how a server says that the client has gone, from version 2.4 of ASGI on
             self._ending = False
             self._disconnect()
             raise
-        if message["type"] == "http.response.start":
-            self._started(message)
-        elif self._left is not None:
-            self._left -= len(message.get("body", b""))
-        if ending and not self._complete:
+        if ending:
+            if not self._complete and self._summary is not None:
+                self._summary.stop()
             self._complete = True
-            self._summary.stop()
+        elif kind == "http.response.start":
+            self._start = message
+            self._trailers = bool(message.get("trailers", False))
+        elif kind == "http.response.body":
+            self._sent += len(message.get("body") or b"")
 
-    def end(self, error: BaseException | None) -> dict[str, Any]:
-        """Say how it ended, as the arguments of ``RequestSummary.write``.
+    def write_summary(
+        self,
+        fields: dict[str, Any],
+        error: BaseException | None,
+        exclude_paths: Container[str],
+    ) -> None:
+        """Write the summary, now that the response has ended.
 
+        :param fields: what is known of the request.
         :param error: what left the application.
+        :param exclude_paths: paths that are not recorded.
         """
-        error = _unwrapped(error)
-        if error is not None and not isinstance(error, Exception | SystemExit | KeyboardInterrupt):
-            self._disconnect()  # cancelled, by asyncio or another event loop
-            error = None
-        if self._disconnected:
-            error = None  # which says just that, such as Starlette's ClientDisconnect
-        failed = error is None and not self._gone and not self._is_whole()
-        code = self.code
-        if code is None and not self._gone:
-            code = 500  # what ServerErrorMiddleware, or the server, makes of it
-        return {"code": code, "error": error, "failed": failed, "gone": self._gone}
+        if error is not None:
+            error = _unwrapped(error)
+            if not isinstance(error, Exception | SystemExit | KeyboardInterrupt):
+                self._disconnect()  # cancelled, by asyncio or another event loop
+                error = None
+            if self._disconnected:
+                error = None  # which says just that, such as Starlette's ClientDisconnect
+        gone = self._gone
+        code: int | None = None if gone else 500  # what ServerErrorMiddleware, or the server, makes
+        if self._start is not None:
+            code = self._start["status"]
+        assert self._summary is not None
+        self._summary.fields = fields
+        self._summary.write(
+            code,
+            error=error,
+            failed=error is None and not gone and not self._is_whole(),
+            gone=gone,
+            exclude_paths=exclude_paths,
+        )
 
     def _disconnect(self) -> None:
         if not self._ending:
             self._disconnected = True
             self._gone = self._gone or not self._is_whole()
 
-    def _is_whole(self) -> bool:
-        return self._complete or (self._left is not None and self._left <= 0)
+    def _started(self, message: Message) -> Message:
+        """Return the start of a response, with the id in a list of headers of its own."""
+        headers = list(message.get("headers", ()))  # from an iterator, perhaps
+        id_header = self.id_header
+        if id_header is not None:
+            key = id_header[0]
+            for name, _ in headers:
+                if bytes(name).lower() == key:
+                    break
+            else:
+                headers.append(id_header)
+        return {**message, "headers": headers}
 
-    def _is_last(self, message: Message) -> bool:
-        kind = message["type"]
+    def _is_last(self, kind: str, message: Message) -> bool:
         if kind == "http.response.trailers":
             return not message.get("more_trailers", False)
         if self._trailers:
             return False
-        if kind in ("http.response.body", "http.response.zerocopysend"):
+        if kind == "http.response.zerocopysend":
             return not message.get("more_body", False)
-        return bool(kind == "http.response.pathsend")
+        return kind == "http.response.pathsend"
 
-    def _started(self, message: Message) -> None:
-        code: int = message["status"]
-        self.code = code
-        self._trailers = bool(message.get("trailers", False))
-        if not self._has_body or code < 200 or code in (204, 304):
-            self._left = 0
-            return
-        for name, value in message["headers"]:
+    def _is_whole(self) -> bool:
+        """Say whether all that the client is to get was handed over."""
+        if self._complete:
+            return True
+        if self._start is None:
+            return False
+        code = self._start["status"]
+        if self._is_head or code < 200 or code in (204, 304):
+            return True
+        length: int | None = None
+        for name, value in self._start["headers"]:
             if name.lower() == b"content-length" and value.isdigit():
-                self._left = int(value)
+                length = int(value)
+        return length is not None and self._sent >= length
 
 
 def _unwrapped(error: BaseException | None) -> BaseException | None:
@@ -149,40 +238,3 @@ def _unwrapped(error: BaseException | None) -> BaseException | None:
             return group
         error = first
     return error
-
-
-def summary_of(request: Request, uid: object = "") -> dict[str, Any]:
-    """Return the fields of a request's summary but for ``code`` and ``t``.
-
-    :param uid: who is asking.
-    """
-    scope = request.scope
-    observed = scope.get(KEY)
-    with_query = enabled(setting(scope.get("app"), "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"))
-    return summary_fields(
-        method=scope["method"],
-        path=scope["path"],
-        agent=request.headers.get("user-agent", ""),
-        lang=request.headers.get("accept-language", ""),
-        uid="" if uid is None else uid,
-        rid=observed.request_id if isinstance(observed, ObservedRequest) else None,
-        querystring=decode_query(scope.get("query_string", b"")) if with_query else None,
-    )
-
-
-def user_id_of(request: Request) -> Any:
-    """Return the identity of the authenticated user whom the application has put into the scope.
-
-    That is what Starlette's ``AuthenticationMiddleware`` does; without it there is ``""``.
-    """
-    user = request.scope.get("user")
-    if user is None:
-        return ""
-    key = known_identity(user)
-    if key is not None:
-        return key
-    try:
-        identity = user.identity if user.is_authenticated else None
-    except (AttributeError, NotImplementedError):  # BaseUser's, where a subclass leaves them out
-        identity = None
-    return "" if identity is None else identity

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
-from starlette.routing import BaseRoute, Route
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import views
 
@@ -13,8 +20,44 @@ _ENDPOINTS = {
 }
 
 
-def add_endpoints(target: FastAPI | APIRouter) -> None:
-    """Add the endpoints as routes of FastAPI, whose dependencies hold for them."""
+_NO_MATCH = Match.NONE  # saves the look-up in the enumeration
+
+
+class _EndpointRoute(Route):
+    """A route that requests for other paths pass quickly, and that calls its view directly."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self._name = path[path.rindex("/") :]
+        # Saves the frames for dependencies and their endings, where there are none. What a view
+        # raises is handled around the routes, by the same handlers.
+        if not getattr(self, "dependencies", None):
+            self.app = _called_directly(endpoint)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        # Saves the matching: as the endpoints come first, each request passes all four.
+        if not scope["path"].endswith(self._name):
+            return _NO_MATCH, {}
+        return super().matches(scope)
+
+
+class _EndpointAPIRoute(_EndpointRoute, APIRoute):
+    """The same for FastAPI; in a router that is included with dependencies, these hold."""
+
+
+def _called_directly(view: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await view(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    return app
+
+
+def add_endpoints(target: APIRouter) -> None:
+    """Add the endpoints as routes of FastAPI, whose dependencies hold for them.
+
+    :param target: where to: the router of an application, or one of its own.
+    """
     for path, view in _ENDPOINTS.items():
         # One route, so that its 405 names both methods.
         target.add_api_route(
@@ -23,6 +66,7 @@ def add_endpoints(target: FastAPI | APIRouter) -> None:
             methods=["GET", "HEAD"],
             name=f"dockerflow.{view.__name__}",
             include_in_schema=False,
+            route_class_override=_EndpointAPIRoute,
         )
 
 
@@ -32,7 +76,7 @@ router = APIRouter()
 add_endpoints(router)
 
 routes: list[BaseRoute] = [
-    Route(path, view, methods=["GET"], name=f"dockerflow.{view.__name__}")
+    _EndpointRoute(path, view, methods=["GET"], name=f"dockerflow.{view.__name__}")
     for path, view in _ENDPOINTS.items()
 ]
 """The endpoints for an application of Starlette."""

@@ -17,6 +17,8 @@ from .app import extension_of
 
 logger = logging.getLogger(__name__)
 
+_ALIVE = lbheartbeat_reply({"status": "ok"})
+
 
 def get_version(root: str | os.PathLike[str]) -> dict[str, Any] | None:
     """Read ``version.json``, by what :mod:`dockerflow.version` has at the moment.
@@ -27,24 +29,38 @@ def get_version(root: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 async def version(request: Request) -> Response:
-    """Answer ``/__version__``."""
+    """Answer ``/__version__``.
+
+    :param request: a request of any path.
+    """
     app = request.scope.get("app")
     return _to_response(await extension_of(app).answer_version(app, get_version))
 
 
 async def heartbeat(request: Request) -> Response:
-    """Answer ``/__heartbeat__``."""
+    """Answer ``/__heartbeat__``.
+
+    :param request: a request of any path.
+    """
     app = request.scope.get("app")
     return _to_response(await extension_of(app).answer_heartbeat(app))
 
 
 async def lbheartbeat(request: Request) -> Response:
-    """Answer ``/__lbheartbeat__``, from the event loop itself: the thread pool may be used up."""
-    return _to_response(lbheartbeat_reply({"status": "ok"}))
+    """Answer ``/__lbheartbeat__``, from the event loop itself: the thread pool may be used up.
+
+    :param request: a request of any path.
+    """
+    return _to_response(_ALIVE)
 
 
 async def error(request: Request) -> Response:
-    """Answer ``/__error__``, which there may not be."""
+    """Answer ``/__error__``.
+
+    :param request: a request of any path.
+    :raises dockerflow.endpoints.ErrorEndpointCalled: always.
+    :raises fastapi.HTTPException: 404, where ``DOCKERFLOW_ERROR_ENDPOINT`` is off.
+    """
     app = request.scope.get("app")
     if not extension_of(app).settings_of(app).error_endpoint:
         raise HTTPException(404)
@@ -53,7 +69,5 @@ async def error(request: Request) -> Response:
 
 def _to_response(reply: Reply) -> Response:
     # Among the headers: as a media type, older releases of Starlette give it a second charset.
-    response = Response(reply.body, reply.status, {"content-type": reply.media_type})
-    for name, value in reply.headers:
-        response.headers.append(name, value)
-    return response
+    headers = {"content-type": reply.media_type, **dict(reply.headers)}
+    return Response(reply.body, reply.status, headers)

@@ -1,0 +1,97 @@
+"""What the summary of a request says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from dockerflow.logging.summary import decode_query, known_identity, summary_fields
+
+from .observed import KEY, ObservedRequest, headers_of
+from .settings import RequestSettings
+
+Arrived = tuple[object, str, bytes | None, str | None]
+"""``app``, ``path``, ``raw_path`` and ``root_path`` of a scope as it arrived.
+
+In this very scope a mounted application finds them changed.
+"""
+
+
+def request_as_it_arrived(scope: Scope, arrived: Arrived) -> Request:
+    """Return a request at its end, with what a mounted application has changed put back.
+
+    :param scope: its scope.
+    :param arrived: what was in it.
+    """
+    app, path, raw_path, root_path = arrived
+    as_it_arrived = {**scope, "app": app, "path": path}
+    if raw_path is not None:
+        as_it_arrived["raw_path"] = raw_path
+    if root_path is not None:
+        as_it_arrived["root_path"] = root_path
+    return Request(as_it_arrived)
+
+
+def fields_of(
+    scope: Scope,
+    headers: dict[bytes, bytes],
+    path: str,
+    uid: object,
+    request_id: str | None,
+    settings: RequestSettings,
+) -> dict[str, Any]:
+    """Return the fields of a request's summary but for ``code`` and ``t``.
+
+    :param headers: the headers as they arrived.
+    :param path: the path as it arrived.
+    :param uid: who is asking.
+    """
+    return summary_fields(
+        method=scope["method"],
+        path=path,
+        agent=headers.get(b"user-agent", b"").decode("latin-1"),
+        lang=headers.get(b"accept-language", b"").decode("latin-1"),
+        uid=uid,
+        rid=request_id,
+        querystring=(
+            decode_query(scope.get("query_string", b"")) if settings.log_querystring else None
+        ),
+    )
+
+
+def summary_of(request: Request, uid: object = "") -> dict[str, Any]:
+    """Return the fields of a request's summary but for ``code`` and ``t``.
+
+    :param request: the request as it arrived.
+    :param uid: who is asking.
+    """
+    scope = request.scope
+    observed = scope.get(KEY)
+    return fields_of(
+        scope,
+        headers_of(scope),
+        scope["path"],
+        "" if uid is None else uid,
+        observed.request_id if isinstance(observed, ObservedRequest) else None,
+        RequestSettings.of(scope.get("app")),
+    )
+
+
+def user_id_of(request: Request) -> Any:
+    """Return the identity of the authenticated user whom the application has put into the scope.
+
+    That is what Starlette's ``AuthenticationMiddleware`` does; without it there is ``""``.
+    """
+    user = request.scope.get("user")
+    if user is None:
+        return ""
+    key = known_identity(user)
+    if key is not None:
+        return key
+    try:
+        identity = user.identity if user.is_authenticated else None
+    except (AttributeError, NotImplementedError):  # BaseUser's, where a subclass leaves them out
+        identity = None
+    return "" if identity is None else identity
