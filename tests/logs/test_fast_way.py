@@ -80,6 +80,13 @@ def test_ordinary_records(attributes: dict[str, Any], monkeypatch: pytest.Monkey
     assert parse(general) == formatter.convert_record(made)
 
 
+def deep_set(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = frozenset({value})
+    return value
+
+
 @pytest.mark.parametrize(
     "attributes",
     [
@@ -95,6 +102,9 @@ def test_ordinary_records(attributes: dict[str, Any], monkeypatch: pytest.Monkey
         {"created": 5},
         {"process": "7"},
         {"v": {uuid.UUID(int=1): {datetime.date(2026, 1, 1)}}},
+        {"v": deep_set(150)},
+        {"v": {1.5, float("inf")}},
+        {"v": {"a", "\udc80"}},
         {"exc_text": "\udc80"},
         {"stack_info": "\ud83d\ude00"},
     ],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
 
-from .natural import class_of, is_interrupt, safe_repr, safe_text
 from .plain import clean_text, jsonable, key_text
+from .reprs import class_of, is_interrupt, safe_repr, safe_text
 from .traceback import traceback_text
 
 TYPE_CHECKING = False
@@ -117,13 +116,23 @@ def envelope_of(
     if type(pid) is not int:
         pid = os.getpid()
         fields[key_text("process", fields)] = process
+    name = attributes.get("name")
+    hostname = getattr(formatter, "hostname", "")
+    version = formatter.LOGGING_FORMAT_VERSION
+    severity = severity_of(formatter, getattr(record, "levelno", None))
+    return {"Timestamp": timestamp, **head_of(name, logger, hostname, version, severity, pid)}
+
+
+def head_of(
+    name: object, logger: object, hostname: object, version: object, severity: object, pid: int
+) -> dict[str, Any]:
+    """Return what stands between ``Timestamp`` and ``Fields``."""
     return {
-        "Timestamp": timestamp,
-        "Type": _label(attributes.get("name")),
+        "Type": _label(name),
         "Logger": _label(logger),
-        "Hostname": _label(getattr(formatter, "hostname", "")),
-        "EnvVersion": jsonable(formatter.LOGGING_FORMAT_VERSION),
-        "Severity": jsonable(severity_of(formatter, record)),
+        "Hostname": _label(hostname),
+        "EnvVersion": jsonable(version),
+        "Severity": jsonable(severity),
         "Pid": pid,
     }
 
@@ -146,11 +155,10 @@ def _nanoseconds(created: Any) -> int | None:
     return None
 
 
-def severity_of(formatter: MozlogFormatter, record: logging.LogRecord) -> int:
-    """Return the syslog severity of the highest known level that the record's own has reached."""
+def severity_of(formatter: MozlogFormatter, level: Any) -> int:
+    """Return the syslog severity of the highest known level that *level* has reached."""
     severities = formatter.SYSLOG_LEVEL_MAP
     try:
-        level: Any = record.levelno
         if isinstance(level, str):
             known = logging.getLevelNamesMapping().get(level.upper())
             level = float(level) if known is None else known
@@ -212,10 +220,19 @@ def _json_object(formatter: MozlogFormatter, text: str) -> dict[str, Any] | None
     try:
         if not formatter.is_value_jsonlike(text):
             return None
-        parsed = _strict_json(text)
+    except Exception:  # an override that fails
+        return None
+    try:
+        decode = _json_decoder()
+    except RecursionError:  # the formatter will try again, where the whole stack is free
+        raise
+    except Exception:  # the interpreter is shutting down, and imports no more
+        return None
+    try:
+        parsed = decode(text)
         clean: dict[str, Any] = jsonable(parsed)
         return clean if clean and clean == parsed else None
-    except Exception:  # no JSON, too deep or too long for the parser, or an override that fails
+    except Exception:  # no JSON, or too deep or too long for the parser
         return None
 
 
@@ -230,7 +247,20 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-# Of text that begins with a brace, so an object if anything.
-_strict_json: Callable[[str], dict[str, Any]] = json.JSONDecoder(
-    object_pairs_hook=_no_repeated_names, parse_constant=_refuse_constant
-).decode
+_decode: Callable[[str], dict[str, Any]] | None = None
+
+
+def _json_decoder() -> Callable[[str], dict[str, Any]]:
+    """Return what parses a message that begins with a brace: it is an object, if anything.
+
+    :raises Exception: any, where :mod:`json` can't be imported here and now.
+    """
+    global _decode
+    if _decode is None:
+        # Saves a tenth of the import of the formatter where no message is JSON.
+        from json import JSONDecoder
+
+        _decode = JSONDecoder(
+            object_pairs_hook=_no_repeated_names, parse_constant=_refuse_constant
+        ).decode
+    return _decode

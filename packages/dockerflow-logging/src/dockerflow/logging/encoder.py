@@ -7,12 +7,11 @@ whatever into plain dicts, lists, texts and numbers that encode without a questi
 
 from __future__ import annotations
 
-import json
 import re
-from json import encoder as json_encoder
 
-from .natural import SCALARS, class_of, form_of, natural, step
-from .plain import MAX_DEPTH, jsonable
+from .natural import SCALARS, form_of, natural, step
+from .plain import MAX_DEPTH, jsonable, quote
+from .reprs import class_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ _CONTAINERS = (dict, list, tuple)
 # Finds, in ASCII JSON text, every escape in turn; group 1 is a surrogate without its partner. To
 # compile it would be a tenth of the import.
 _ESCAPES = r"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(ud[89a-f][0-9a-f]{2})|.)"
-
-#: Writes one str as JSON text in ASCII.
-quote: Callable[[str], str] = json_encoder.encode_basestring_ascii
 
 
 class Unusual(ValueError):
@@ -58,14 +54,17 @@ def _plain_form(form: Any) -> object:
 
 
 def _make_encode() -> Callable[[object], str]:
-    make = getattr(json_encoder, "c_make_encoder", None)
-    if make is not None:
-        # No dict of markers: circular values end in a RecursionError, and in the careful way.
-        encode = make(None, _default, quote, None, ": ", ", ", False, False, False)
-        return lambda value: "".join(encode(value, 0))
-    return json.JSONEncoder(
-        check_circular=False, allow_nan=False, separators=(", ", ": "), default=_default
-    ).encode
+    try:
+        from _json import make_encoder
+    except ImportError:  # an interpreter without the C encoder
+        from json import JSONEncoder
+
+        return JSONEncoder(
+            check_circular=False, allow_nan=False, separators=(", ", ": "), default=_default
+        ).encode
+    # No dict of markers: circular values end in a RecursionError, and in the careful way.
+    encode: Any = make_encoder(None, _default, quote, None, ": ", ", ", False, False, False)
+    return lambda value: "".join(encode(value, 0))
 
 
 #: Strict for values made by ``jsonable``; may raise anything, or repeat a key, for others.
@@ -96,8 +95,14 @@ def _container_text(value: object) -> str:
 
 def _form_text(form: Callable[[Any], object]) -> Callable[[object], str]:
     def text(value: object) -> str:
-        said = form(value)
-        return quote(said) if type(said) is str else raw_encode(_plain_form(step(said)))
+        said: Any = form(value)
+        cls = class_of(said)
+        if cls is str:
+            return quote(said)
+        if cls is list and SCALARS.issuperset(map(class_of, said)):
+            # a set: the encoder takes longer to begin
+            return f"[{', '.join([TEXTS[type(one)](one) for one in said])}]"
+        return raw_encode(_plain_form(step(said)))
 
     return text
 
@@ -189,18 +194,3 @@ def is_plain(values: Iterable[Any]) -> bool:
             return True
         values = inner
     return False
-
-
-class SafeJSONEncoder(json.JSONEncoder):
-    """A JSON encoder that has an answer for every value, for ``json.dumps(value, cls=...)``."""
-
-    def default(self, o: object) -> object:
-        """Return the natural form of *o*, a value that JSON has no type for."""
-        return step(natural(o))
-
-    def encode(self, o: object) -> str:
-        """Return *o* as JSON text; what the standard encoder refuses is said as text."""
-        try:
-            return super().encode(o)
-        except Exception:
-            return super().encode(jsonable(o))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from functools import wraps
 
-from .conversion import envelope_of, own_fields
-from .encoder import TEXTS, Unusual, quote, raw_encode
-from .natural import class_of
+from .conversion import head_of, own_fields
+from .encoder import TEXTS, Unusual, raw_encode
+from .plain import quote
+from .reprs import class_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
     from typing import Any
 
-    from .formatter import MozlogFormatter
-
-    _Key = tuple[object, ...]
+    _Key = tuple[object, object, object, object, object, int]
     _State = tuple[
         frozenset[str],
         dict[tuple[str, ...], "Layout"],
@@ -63,7 +62,7 @@ for _name in (
 class Layout:
     """What is known of all records that have the same attributes in the same order."""
 
-    __slots__ = ("collides", "extras", "head", "named", "names", "write")
+    __slots__ = ("extras", "head", "names", "write")
 
     def __init__(
         self, names: list[str], attributes: dict[str, Any], excluded: Container[str]
@@ -75,11 +74,9 @@ class Layout:
             raise Unusual
         self.names = names
         self.extras = extras
-        self.named = "logger_name" in names
-        self.collides = not {"error", "traceback", "stack"}.isdisjoint(extras)
         self.write = writer({name: class_of(attributes[name]) for name in extras})
         #: The head of the latest line, behind what it depends on.
-        self.head: tuple[_Key, str] = ((), "")
+        self.head: tuple[_Key | None, str] = (None, "")
 
 
 def writer(fields: dict[str, type]) -> Callable[[dict[str, Any], int, str, str], str]:
@@ -152,31 +149,29 @@ class FastLines:
         latest[len(names)] = layout
         return layout
 
-    def head(self, formatter: MozlogFormatter, record: logging.LogRecord, key: _Key) -> str:
+    def head(self, key: _Key) -> str:
         """Return the JSON of what stands between ``Timestamp`` and ``Fields``.
 
         :param key: all that it depends on.
         """
         head = self._heads.get(key)
         if head is None:
-            envelope = envelope_of(formatter, record, {})
-            del envelope["Timestamp"]
-            head = raw_encode(envelope)[1:-1]
+            head = raw_encode(head_of(*key))[1:-1]
             if len(self._heads) >= _MAX_CACHED:
                 self._heads.clear()
             self._heads[key] = head
         return head
 
 
-def with_own_fields(line: str, record: logging.LogRecord, layout: Layout) -> str:
+def with_own_fields(line: str, record: logging.LogRecord) -> str:
     """Return *line* with what its record tells of an exception and of the stack.
 
     :raises Exception: where only the careful way can tell what to write.
     """
-    if layout.collides:
-        raise Unusual
     line = line[:-2]
     for name, said in own_fields(record).items():
+        if name in record.__dict__:
+            raise Unusual
         if not said.isascii():
             said.encode()  # raises where a surrogate is
         line += f', "{name}": {quote(said)}'

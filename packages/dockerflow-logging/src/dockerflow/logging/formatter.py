@@ -21,8 +21,8 @@ from .conversion import (
 )
 from .encoder import Unusual, encode, has_lone_surrogates, raw_encode
 from .fast import FastLines, WatchedNames, with_own_fields, writer
-from .natural import is_interrupt, safe_repr
 from .plain import clean_text
+from .reprs import is_interrupt, safe_repr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,78 +114,37 @@ class MozlogFormatter(logging.Formatter):
         """
         return convert(self, record)
 
-    def format(self, record: logging.LogRecord) -> str:  # noqa: C901, PLR0915
+    def format(self, record: logging.LogRecord) -> str:
         """Return *record* as one line of strict JSON (RFC 8259) in ASCII, without line end.
 
         :param record: any record.
         :returns: the line; there is always one, and no :class:`Exception` is ever raised.
         """
-        # The fast way, for ordinary records: it gives the line that the general way would give, or
-        # raises. It is all in one place, since each call between its steps costs a twentieth.
         try:
             # A lambda on the instance has no __func__, which is as good as another function.
-            if self.convert_record.__func__ is not _CONVERT_RECORD:  # type: ignore[attr-defined]
-                raise Unusual
-            fast = self._fast
-            _, _, latest, watched, changes = fast.state
-            excluded = self.EXCLUDED_LOGRECORD_ATTRS
-            if excluded is not watched or watched.changes != changes:
-                latest = fast.latest(excluded)
-            attributes = record.__dict__
-            # To compare a list takes half the time of hashing a tuple and looking it up.
-            names = [*attributes]
-            layout = latest.get(len(names))
-            if layout is None or layout.names != names:
-                layout = fast.layout(names, attributes)
-
-            text = record.getMessage()
-            created = record.created
-            name = record.name
-            if (
-                type(text) is not str
-                or ("{" in text and text.lstrip(JSON_BLANKS).startswith("{"))
-                or type(created) is not float
-                or type(name) is not str
-            ):
-                raise Unusual
-            severity = self.SYSLOG_LEVEL_MAP.get(record.levelno)
-            if severity is None:
-                severity = severity_of(self, record)
-            logger = self.logger_name
-            if layout.named and type(attributes["logger_name"]) is not SpentName:
-                logger = str.__str__(attributes["logger_name"])
-            pid = record.process
-            if type(pid) is not int:
-                if pid is not None:
-                    raise Unusual
-                pid = os.getpid()
-            # All that the head depends on is in the key, so that a change of any of it is noticed.
-            version = self.LOGGING_FORMAT_VERSION
-            key = (name, logger, self.hostname, version, severity, pid)
-            known, head = layout.head
-            if known != key:
-                head = fast.head(self, record, key)
-                layout.head = key, head
-            time = int(created * 1e9)
-            try:
-                line = layout.write(attributes, time, head, text)
-            except TypeError:  # types have changed; from now on any will do
-                layout.write = writer(dict.fromkeys(layout.extras, object))
-                line = layout.write(attributes, time, head, text)
-
-            if (
-                "\\" in line
-                and "\\ud" in line
-                and has_lone_surrogates(line, (*map(attributes.get, layout.extras), text))
-            ):
-                raise Unusual
-            if (
-                record.exc_info is not None
-                or record.exc_text is not None
-                or record.stack_info is not None
-            ):
-                return with_own_fields(line, record, layout)
-            return line
+            if self.convert_record.__func__ is _CONVERT_RECORD:  # type: ignore[attr-defined]
+                attributes = record.__dict__
+                name = attributes.get("logger_name")
+                if name is None or type(name) is SpentName:
+                    name = self.logger_name
+                if type(name) is not str:
+                    name = str.__str__(name)
+                line = self.ordinary_line(
+                    attributes,
+                    record.created,
+                    record.name,
+                    record.levelno,
+                    record.process,
+                    name,
+                    record.getMessage(),
+                )
+                if (
+                    record.exc_info is None
+                    and record.exc_text is None
+                    and record.stack_info is None
+                ):
+                    return line
+                return with_own_fields(line, record)
         except Exception:  # noqa: S110 - nothing is called here: the stack may be full
             pass
         except BaseException as error:
@@ -200,6 +159,73 @@ class MozlogFormatter(logging.Formatter):
             return words
         except Exception:
             return _LAST_WORDS
+
+    def ordinary_line(
+        self,
+        attributes: dict[str, Any],
+        created: float,
+        name: str,
+        level: int,
+        pid: int | None,
+        logger: str,
+        text: str,
+    ) -> str:
+        """Return the line of an ordinary record the fast way: a step of :meth:`format`.
+
+        :param attributes: those of the record, or its ``extra`` alone.
+        :param created: the seconds since 1970.
+        :param name: the name of its logger, and so the ``Type`` of the line.
+        :param level: its level.
+        :param pid: the process's number, None for this one's.
+        :param logger: the ``Logger`` of the line.
+        :param text: its message.
+        :returns: the line that the general way would give.
+        :raises Unusual: or any other exception, where something is not of the ordinary kind.
+        """
+        # All in one place, since each call between its steps costs a twentieth.
+        fast = self._fast
+        _, _, latest, watched, changes = fast.state
+        excluded = self.EXCLUDED_LOGRECORD_ATTRS
+        if excluded is not watched or watched.changes != changes:  # pyright: ignore[reportOptionalMemberAccess] - it is not None if it is the same
+            latest = fast.latest(excluded)
+        # To compare a list takes half the time of hashing a tuple and looking it up.
+        names = [*attributes]
+        layout = latest.get(len(names))
+        if layout is None or layout.names != names:
+            layout = fast.layout(names, attributes)
+        if (
+            type(text) is not str
+            or ("{" in text and text.lstrip(JSON_BLANKS).startswith("{"))
+            or type(created) is not float
+            or type(name) is not str
+        ):
+            raise Unusual
+        severity = self.SYSLOG_LEVEL_MAP.get(level)
+        if severity is None:
+            severity = severity_of(self, level)
+        if type(pid) is not int:
+            if pid is not None:
+                raise Unusual
+            pid = os.getpid()
+        # All that the head depends on is in the key, so that a change of any of it is noticed.
+        key = (name, logger, self.hostname, self.LOGGING_FORMAT_VERSION, severity, pid)
+        known, head = layout.head
+        if known != key:
+            head = fast.head(key)
+            layout.head = key, head
+        time = int(created * 1e9)
+        try:
+            line = layout.write(attributes, time, head, text)
+        except TypeError:  # types have changed; from now on any will do
+            layout.write = writer(dict.fromkeys(layout.extras, object))
+            line = layout.write(attributes, time, head, text)
+        if (
+            "\\" in line
+            and "\\ud" in line
+            and has_lone_surrogates(line, (*map(attributes.get, layout.extras), text))
+        ):
+            raise Unusual
+        return line
 
 
 _CONVERT_RECORD = MozlogFormatter.convert_record

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import json
-
-from .natural import class_of, is_interrupt, is_secretive, natural, safe_repr, type_name
+from .natural import is_secretive, natural
+from .reprs import class_of, is_interrupt, safe_repr, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from typing import Any
+
+# What json.encoder takes too, without the package: with its decoder, it is a tenth of the import.
+try:
+    from _json import encode_basestring_ascii
+except ImportError:  # an interpreter without the C encoder
+    from json.encoder import encode_basestring_ascii
 
 #: Containers nested deeper than this are written as a text that holds their JSON: parsers give up
 #: at some depth (Python's own near 1000), and one such record would take its whole batch along.
@@ -26,7 +31,19 @@ _iter_list: Callable[[Any], Iterator[object]] = list[object].__iter__
 _iter_tuple: Callable[[Any], Iterator[object]] = tuple[object, ...].__iter__
 _copy_dict: Callable[[Any], dict[object, object]] = dict[object, object].copy
 
-_encode_scalar: Callable[[object], str] = json.JSONEncoder().encode
+#: Writes one str as JSON text in ASCII.
+quote: Callable[[str], str] = encode_basestring_ascii
+
+_CONSTANTS: dict[object, str] = {None: "null", True: "true", False: "false"}
+
+
+def _encode_scalar(value: object) -> str:
+    """Return the JSON of a clean scalar, as :func:`_form` makes it."""
+    if _is_exact(value, str):
+        return quote(str(value))
+    if value is None or value is True or value is False:
+        return _CONSTANTS[value]
+    return repr(value)  # an exact int, or an exact and finite float
 
 
 def clean_text(text: str) -> str:

@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 
+from .reprs import class_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -34,7 +36,7 @@ def is_plain(logger: Any) -> bool:
 
     :param logger: a logger, or what is one in part, as :class:`logging.LoggerAdapter` is.
     """
-    cls = type(logger)
+    cls = class_of(logger)
     if cls is not _LOGGER and not issubclass(cls, _LOGGER):
         return False
     own = logger.__dict__
@@ -44,6 +46,62 @@ def is_plain(logger: Any) -> bool:
         and cls.log is _LOG_PUBLICLY
         and not ("makeRecord" in own or "_log" in own or "log" in own)
     )
+
+
+def only_handler(
+    logger: logging.Logger, level: int, fields: dict[str, Any]
+) -> logging.Handler | None:
+    """Return the handler that alone would get a record, if nobody else would see it.
+
+    :returns: ``None`` where there are several or none, where a filter, a patched method or a record
+        factory would have its say, and where a field has a name that means something to a record.
+    """
+    global _free_names
+    if (
+        type(logger) is not _LOGGER
+        or logger.filters
+        or len(logger.__dict__) != _LOGGER_SIZE  # a method that is put on it makes it larger
+        or _passed_over() != _STANDARD
+    ):
+        return None
+    names = [*fields]
+    if names != _free_names:
+        if not _MEANINGFUL.isdisjoint(names):
+            return None
+        _free_names = names
+    found: logging.Handler | None = None
+    current: logging.Logger | None = logger
+    while current is not None:  # as Logger.callHandlers goes
+        for handler in current.handlers:
+            if handler.level <= level:
+                if found is not None:
+                    return None
+                found = handler
+        if not current.propagate:
+            break
+        current = current.parent
+    return found
+
+
+def _passed_over() -> tuple[object, ...]:
+    """Return what of the standard library has no part in a line without a record."""
+    return (
+        logging.getLogRecordFactory(),
+        _RECORD.__init__,
+        _RECORD.getMessage,
+        _LOGGER.makeRecord,
+        _LOGGER.log,
+        _LOGGER._log,
+        _LOGGER.handle,
+        _LOGGER.callHandlers,
+        _LOGGER.filter,
+    )
+
+
+_STANDARD = _passed_over()
+_LOGGER_SIZE = len(_LOGGER("").__dict__) + 1  # getLogger adds its manager
+_MEANINGFUL = TAKEN | {"logger_name"}
+_free_names: list[str] = []  # the latest that were none of these, which spares the next look
 
 
 def make_record(

@@ -6,8 +6,8 @@ import logging
 import sys
 import time
 
-from .natural import safe_text
-from .records import TAKEN, is_plain, make_record, renamed
+from .records import TAKEN, is_plain, make_record, only_handler, renamed
+from .reprs import safe_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,6 +169,10 @@ def _is_excluded(path: Any, exclude_paths: Container[str]) -> bool:
 
 def _log(logger: logging.Logger, level: int, text: str, fields: dict[str, Any]) -> None:
     if not logger.isEnabledFor(level):
+        return
+    handler: Any = only_handler(logger, level, fields)
+    write_plain = getattr(handler, "write_plain", None)  # it is a MozlogHandler's
+    if write_plain is not None and write_plain(logger, level, text, fields):
         return
     if is_plain(logger):
         # What Logger._log does, without its walk up the stack for a caller that would be this line.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from .natural import class_of, is_interrupt, safe_repr, type_name
+from .reprs import class_of, is_interrupt, safe_repr, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,485 @@
+"""Summaries that go to a MozlogHandler alone are written without a record: nobody may notice."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import io
+import logging
+import pathlib
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dockerflow.logging import (
+    MozlogFormatter,
+    MozlogHandler,
+    RequestIdLogFilter,
+    RequestSummary,
+    request_id_context,
+    summary,
+    summary_fields,
+)
+from dockerflow.logging import (
+    handler as handler_module,
+)
+
+from .lines import parse
+
+NAME = "tests.direct"
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """A logger of its own, which is taken apart afterwards."""
+    made = logging.getLogger(NAME)
+    made.setLevel(logging.INFO)
+    made.propagate = False
+    yield made
+    made.handlers.clear()
+    made.filters.clear()
+    made.disabled = False
+    logging.Logger.manager.loggerDict.pop(NAME)
+
+
+@pytest.fixture
+def handler(logger: logging.Logger) -> MozlogHandler:
+    made = MozlogHandler(a_file(), name="service")
+    logger.addHandler(made)
+    return made
+
+
+def a_file() -> io.TextIOWrapper:
+    """Return a file like ``sys.stdout``, in memory."""
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+
+
+def printed(handler: MozlogHandler) -> list[dict[str, Any]]:
+    """Return what has been printed, without what is of the moment, and start anew."""
+    buffer: io.BytesIO = handler.stream.buffer
+    text = buffer.getvalue().decode()
+    handler.stream = a_file()
+    lines = [parse(line) for line in text.splitlines()]
+    for line in lines:
+        assert line.pop("Timestamp") > 1_700_000_000_000_000_000
+        line["Fields"].pop("t", None)
+    return lines
+
+
+def write(logger: logging.Logger, error: BaseException | None = None, **fields: Any) -> None:
+    for one in list(logger.handlers):
+        if type(one).__module__.startswith("_pytest"):  # it joins loggers that don't propagate
+            logger.removeHandler(one)
+    request = RequestSummary(logger)
+    request.fields = summary_fields(method="GET", path="/", rid="r") | fields
+    request.write(200, error=error)
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each summary has been written without a record."""
+    seen: list[bool] = []
+    write_plain = MozlogHandler.write_plain
+
+    def watched(self: MozlogHandler, *args: Any) -> bool:
+        seen.append(write_plain(self, *args))
+        return seen[-1]
+
+    monkeypatch.setattr(MozlogHandler, "write_plain", watched)
+    return seen
+
+
+def both(
+    logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch, **fields: Any
+) -> list[dict[str, Any]]:
+    """Write a summary both ways, assert that the lines are the same, and return one."""
+    write(logger, **fields)
+    directly = printed(handler)
+    with monkeypatch.context() as patch:
+        patch.setattr(summary, "only_handler", lambda *_: None)
+        write(logger, **fields)
+        assert printed(handler) == directly
+    assert len(directly) == 1
+    return directly
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"agent": 'x" \\ \n \u2028 größe 😀', "uid": 5, "querystring": "a=1"},
+        {"uid": None, "more": True, "less": 1.5, "path": "/%s{}"},
+        {"uid": uuid.UUID(int=1), "when": datetime.date(2026, 1, 1), "d": decimal.Decimal("1.0")},
+        {"v": [1, {"a": (2,)}], "w": {}, "x": {3, 1}},
+        {"rid": None},
+        {"v": type("Mute", (), {"__repr__": lambda _: 1 / 0})()},
+    ],
+    ids=range(7),
+)
+def test_ordinary_fields(
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    taken: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+    fields: dict[str, Any],
+) -> None:
+    """An ordinary summary is written without a record, and its line is that of a record."""
+    (line,) = both(logger, handler, monkeypatch, **fields)
+    assert taken == [True]
+    assert (line["Type"], line["Logger"], line["Severity"]) == (NAME, "service", 6)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"agent": "\udc80"},
+        {"größe": 1},
+        {"v": float("nan")},
+        {"v": {1: 2}},
+        {"name": "mine"},
+        {"msg": "mine"},
+        {"exc_text": "mine"},
+        {"message": "mine"},
+        {"logger_name": "mine"},
+        {"created": "mine"},
+    ],
+    ids=range(10),
+)
+def test_unusual_fields(
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    taken: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+    fields: dict[str, Any],
+) -> None:
+    """An unusual summary is written once, as it always was."""
+    both(logger, handler, monkeypatch)
+    both(logger, handler, monkeypatch, **fields)
+    assert taken in ([True], [True, False])
+
+
+@pytest.mark.parametrize("text", ["failed", "", "größe \udc80", '{"a": 1}', " { x", "50 %s"])
+def test_messages(
+    logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """The text of an exception is the message, whatever it looks like."""
+    (line,) = both(logger, handler, monkeypatch, error=ValueError(text))
+    assert line["Severity"] == 3
+    assert line["Fields"]["errno"] == 500
+
+
+def test_names(logger: logging.Logger, taken: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line bears the name of the handler, or of its formatter where the handler has none."""
+    handler = MozlogHandler(a_file())
+    handler.setFormatter(MozlogFormatter(logger_name="formatter"))
+    logger.addHandler(handler)
+    assert both(logger, handler, monkeypatch)[0]["Logger"] == "formatter"
+    handler.logger_name = "later"
+    assert both(logger, handler, monkeypatch)[0]["Logger"] == "later"
+    assert taken == [True, True]
+
+
+def test_id_filters(
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    taken: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The filter for request ids changes nothing where there is one, and is asked where not."""
+    handler.addFilter(RequestIdLogFilter())
+    token = request_id_context.set("of-context")
+    try:
+        assert both(logger, handler, monkeypatch)[0]["Fields"]["rid"] == "r"
+        assert taken == [True]
+        request = RequestSummary(logger)
+        request.fields = {"a": 1}
+        request.write(200)
+        assert printed(handler)[0]["Fields"]["rid"] == "of-context"
+        assert taken == [True, False]
+    finally:
+        request_id_context.reset(token)
+
+
+Change = Callable[[pytest.MonkeyPatch, logging.Logger, MozlogHandler, Callable[..., Any]], object]
+
+
+def through(original: Any, spy: Callable[..., Any]) -> Callable[..., Any]:
+    def called(*args: Any, **kwargs: Any) -> Any:
+        spy()
+        return original(*args, **kwargs)
+
+    return called
+
+
+def patched(target: Any, name: str) -> Change:
+    def change(
+        patch: pytest.MonkeyPatch, logger: logging.Logger, handler: Any, spy: Callable[..., Any]
+    ) -> None:
+        found: Any = {"logger": logger, "handler": handler, "formatter": handler.formatter}
+        where = found.get(target, target)
+        patch.setattr(where, name, through(getattr(where, name), spy))
+
+    return change
+
+
+class Filter(logging.Filter):
+    def __init__(self, spy: Callable[..., Any]) -> None:
+        super().__init__()
+        self.spy = spy
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self.spy()
+        return True
+
+
+class OtherIdFilter(RequestIdLogFilter):
+    spy: Callable[..., Any]
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self.spy()
+        return super().filter(record)
+
+
+def other_id_filter(spy: Callable[..., Any]) -> OtherIdFilter:
+    made = OtherIdFilter()
+    made.spy = spy
+    return made
+
+
+def patched_id_filter(handler: MozlogHandler, spy: Callable[..., Any]) -> None:
+    made = RequestIdLogFilter()
+    made.__dict__["filter"] = through(made.filter, spy)
+    handler.addFilter(made)
+
+
+def patched_class_of_id_filter(
+    patch: pytest.MonkeyPatch, handler: MozlogHandler, spy: Callable[..., Any]
+) -> None:
+    handler.addFilter(RequestIdLogFilter())
+    patch.setattr(RequestIdLogFilter, "filter", through(RequestIdLogFilter.filter, spy))
+
+
+def other_formatter(handler: MozlogHandler, spy: Callable[..., Any]) -> None:
+    class Formatter(MozlogFormatter):
+        def convert_record(self, record: logging.LogRecord) -> dict[str, Any]:
+            spy()
+            return super().convert_record(record)
+
+    handler.setFormatter(Formatter())
+
+
+class Second(logging.Handler):
+    def __init__(self, spy: Callable[..., Any]) -> None:
+        super().__init__()
+        self.spy = spy
+
+    def emit(self, record: logging.LogRecord) -> None:
+        assert record.__dict__["code"] == 200
+        self.spy()
+
+
+def factory(patch: pytest.MonkeyPatch, spy: Callable[..., Any]) -> None:
+    before = logging.getLogRecordFactory()
+    patch.setattr(logging, "_logRecordFactory", through(before, spy))
+
+
+#: Whatever an application may have put between a summary and its line.
+CHANGES: dict[str, Change] = {
+    **{
+        f"{cls.__name__}.{name}": patched(cls, name)
+        for cls, names in (
+            (logging.Logger, ("handle", "callHandlers", "filter", "isEnabledFor")),
+            (logging.Logger, ("log", "_log", "makeRecord")),
+            (MozlogHandler, ("handle", "filter", "emit", "format", "acquire", "flush")),
+            (MozlogFormatter, ("format", "convert_record")),
+            (logging.LogRecord, ("__init__", "getMessage")),
+        )
+        for name in names
+    },
+    **{
+        f"{target}.{name}": patched(target, name)
+        for target, names in (
+            ("logger", ("handle", "callHandlers", "filter", "isEnabledFor")),
+            ("logger", ("log", "_log", "makeRecord")),
+            ("handler", ("handle", "filter", "emit", "format", "acquire", "flush")),
+            ("formatter", ("format", "convert_record")),
+        )
+        for name in names
+    },
+    "filter of the logger": lambda _, logger, __, spy: logger.addFilter(Filter(spy)),
+    "filter of the handler": lambda _, __, handler, spy: handler.addFilter(Filter(spy)),
+    "function as a filter": lambda _, __, handler, spy: handler.addFilter(
+        lambda record: spy() or True
+    ),
+    "filter of a subclass": lambda _, __, handler, spy: handler.addFilter(other_id_filter(spy)),
+    "patched filter": lambda _, __, handler, spy: patched_id_filter(handler, spy),
+    "patched class of filters": lambda patch, _, handler, spy: patched_class_of_id_filter(
+        patch, handler, spy
+    ),
+    "formatter of a subclass": lambda _, __, handler, spy: other_formatter(handler, spy),
+    "second handler": lambda _, logger, __, spy: logger.addHandler(Second(spy)),
+    "record factory": lambda patch, _, __, spy: factory(patch, spy),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_nothing_is_passed_over(
+    logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whatever an application has changed on a record's way has its say, and there is one line."""
+    write(logger)
+    (before,) = printed(handler)
+    calls: list[int] = []
+    with monkeypatch.context() as patch:
+        CHANGES[name](patch, logger, handler, lambda: calls.append(1))
+        write(logger)
+    assert calls
+    (line,) = printed(handler)
+    assert line["Fields"] == before["Fields"]
+
+
+@pytest.mark.parametrize("name", ["handle", "callHandlers", "filter"])
+def test_loggers_of_subclasses(name: str) -> None:
+    """A logger class of the application's own handles the record in its way."""
+    calls: list[int] = []
+    override = through(getattr(logging.Logger, name), lambda: calls.append(1))
+    logger: logging.Logger = type("Mine", (logging.Logger,), {name: override})(NAME)
+    logger.manager = logging.Logger.manager  # as getLogger does
+    handler = MozlogHandler(a_file())
+    logger.addHandler(handler)
+    write(logger)
+    assert calls == [1]
+    assert len(printed(handler)) == 1
+
+
+def test_handlers_of_subclasses(logger: logging.Logger) -> None:
+    """A handler class of the application's own gets the record."""
+    seen: list[logging.LogRecord] = []
+
+    class Mine(MozlogHandler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record)
+            super().emit(record)
+
+    handler = Mine(a_file())
+    logger.addHandler(handler)
+    write(logger)
+    assert [record.__dict__["code"] for record in seen] == [200]
+    assert len(printed(handler)) == 1
+
+
+def test_levels(logger: logging.Logger, handler: MozlogHandler, taken: list[bool]) -> None:
+    """Levels of logger and handler hold, and so does a logger that is switched off."""
+    handler.setLevel(logging.ERROR)
+    write(logger)
+    assert printed(handler) == []
+    write(logger, error=ValueError("x"))
+    assert len(printed(handler)) == 1
+    logger.setLevel(logging.CRITICAL)
+    write(logger, error=ValueError("x"))
+    logger.setLevel(logging.INFO)
+    logger.disabled = True
+    write(logger, error=ValueError("x"))
+    assert printed(handler) == []
+    assert taken == [True]
+
+
+def test_handlers_above(logger: logging.Logger, handler: MozlogHandler, taken: list[bool]) -> None:
+    """The handler of a logger above is found, and two handlers get a line each."""
+    parent = logging.getLogger("tests")
+    above = MozlogHandler(a_file())
+    parent.addHandler(above)
+    try:
+        write(logger)
+        assert (len(printed(handler)), len(printed(above))) == (1, 0)
+        logger.propagate = True
+        parent.propagate = False
+        write(logger)
+        assert (len(printed(handler)), len(printed(above))) == (1, 1)
+        logger.removeHandler(handler)
+        write(logger)
+        assert (len(printed(handler)), len(printed(above))) == (0, 1)
+        assert taken == [True, True]
+    finally:
+        parent.removeHandler(above)
+        parent.propagate = True
+
+
+def test_no_handler(logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a handler, logging's last resort has the failures, as always."""
+    write(logger, error=ValueError("boom"))
+    assert capsys.readouterr().err == "boom\n"
+
+
+class Failing(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError("no space left")
+
+
+def test_streams_that_fail(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a stream raises is the handler's to deal with, and it has the whole record for it."""
+    handler = MozlogHandler(Failing())
+    logger.addHandler(handler)
+    handled: list[logging.LogRecord] = []
+    monkeypatch.setattr(MozlogHandler, "handleError", lambda _, record: handled.append(record))
+    write(logger)
+    assert [(made.name, made.__dict__["code"]) for made in handled] == [(NAME, 200)]
+    free: list[bool] = []
+    lock: Any = handler.lock
+    thread = threading.Thread(target=lambda: free.append(lock.acquire(blocking=False)))
+    thread.start()
+    thread.join()
+    assert free == [True]
+
+
+def test_streams_in_python(
+    logger: logging.Logger, handler: MozlogHandler, taken: list[bool]
+) -> None:
+    """A stream of any other class is written to as well."""
+    handler.stream = stream = io.StringIO()
+    write(logger)
+    assert parse(stream.getvalue().rstrip())["Type"] == NAME
+    assert taken == [True]
+
+
+def test_files(logger: logging.Logger, tmp_path: pathlib.Path, taken: list[bool]) -> None:
+    """A file has each line at once, in the encoding it was opened with."""
+    path = tmp_path / "log"
+    with path.open("w", encoding="utf-16") as file:
+        logger.addHandler(MozlogHandler(file))
+        for number in range(3):
+            write(logger)
+            lines = path.read_text("utf-16").splitlines()
+            assert [parse(line)["Type"] for line in lines] == [NAME] * (number + 1)
+        assert taken == [True] * 3
+
+
+def test_the_stdout_of_the_moment(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str], taken: list[bool]
+) -> None:
+    """A handler without a stream writes to what is ``sys.stdout`` by then."""
+    logger.addHandler(MozlogHandler())
+    write(logger)
+    assert parse(capsys.readouterr().out.rstrip())["Type"] == NAME
+    assert taken == [True]
+
+
+def test_extra_is_as_it_was(logger: logging.Logger, handler: MozlogHandler) -> None:
+    """The fields of a summary are only read."""
+    request = RequestSummary(logger)
+    request.fields = {"a": 1}
+    request.write(200)
+    assert request.fields == {"a": 1}
+    assert printed(handler)[0]["Fields"]["a"] == 1
+
+
+def test_sizes() -> None:
+    """A handler and a formatter that nobody has touched are known as such."""
+    assert len(MozlogHandler().__dict__) == MozlogHandler()._size
+    assert (
+        len(MozlogFormatter("%(message)s", logger_name="y").__dict__)
+        == handler_module._FORMATTER_SIZE
+    )
