@@ -737,3 +737,25 @@ def test_logging_is_untouched(app: Flask, dockerflow: Dockerflow) -> None:
     """The extension configures no logger of the application."""
     summary = logging.getLogger("request.summary")
     assert (summary.level, summary.handlers, summary.propagate) == (logging.NOTSET, [], True)
+
+
+def test_what_is_imported_on_use() -> None:
+    """The extension comes without what only a heartbeat, checks or a formatter need."""
+    program = """
+import sys
+import flask
+import dockerflow.flask as package
+early = "checks.results checks.redis checks.sqlalchemy logging.formatter flask.checks flask.signals"
+print([name for name in early.split() if f"dockerflow.{name}" in sys.modules])
+assert set(package.__all__) <= set(dir(package))
+from dockerflow.flask import *
+assert package.checks is checks and checks.__name__ == "dockerflow.flask.checks"
+assert package.signals.heartbeat_failed is signals.heartbeat_failed
+assert [name for name in checks.__all__ if not hasattr(checks, name)] == []
+assert set(checks.__all__) <= set(dir(checks))
+assert not hasattr(package, "check") and not hasattr(checks, "check_redis")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")

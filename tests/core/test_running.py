@@ -70,6 +70,33 @@ def texts(results: ChecksResults, name: str) -> dict[str, str]:
     return results.details[name]["messages"]
 
 
+# ---------------------------------------------------------------------- none at all
+
+
+def test_no_checks(registry: CheckRegistry, run: Run) -> None:
+    """Where there are no checks nothing is started, and each caller has results of its own."""
+    with (
+        mock.patch("dockerflow.checks.runner.run_jobs", side_effect=AssertionError),
+        mock.patch("dockerflow.checks.runner.run_jobs_async", side_effect=AssertionError),
+    ):
+        first = run(registry)
+        first.statuses["mine"] = first.details["mine"] = "changed"  # type: ignore[assignment]
+        assert run(registry) == run(registry, checks=iter(())) == ChecksResults()
+        assert run(registry, timeout=None, silenced_check_ids=["acme.E1"]) == ChecksResults()
+        registry.register(list, name="added")
+        assert run(registry, checks=()) == ChecksResults()
+    assert run(registry).statuses == {"added": "ok"}
+
+
+def test_no_checks_and_a_wrong_timeout(registry: CheckRegistry, run: Run) -> None:
+    """A timeout that makes no sense is refused, whether there are checks or not."""
+    with pytest.raises(ValueError, match="timeout= is -1"):
+        run(registry, timeout=-1)
+    registry.register(list, name="added")
+    with pytest.raises(ValueError, match="timeout= is -1"):
+        run(registry, timeout=-1)
+
+
 # ---------------------------------------------------------------------- each on its own
 
 

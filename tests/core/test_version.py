@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
 import pathlib
 from typing import Any
 from unittest import mock
 
 import pytest
 
-from dockerflow.endpoints import find_version
-from dockerflow.version import VersionError, get_version
+from dockerflow.endpoints import Reply, find_version, find_version_to_send, version_endpoint
+from dockerflow.version import VersionError, encoded_version, get_version
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"1", b"{", b"\xff", b"[" * 10**6, b"9" * 5000])
@@ -119,3 +122,81 @@ def test_few_files_are_remembered(tmp_path: pathlib.Path) -> None:
         with mock.patch("time.time_ns", return_value=2**62):
             get_version(tmp_path / str(number))
     assert len(version._texts) <= 16
+
+
+SETTLED = mock.patch("dockerflow.version._SETTLED", -(10**12))
+"""Files count as settled at once."""
+
+LOGGER = logging.getLogger("dockerflow.tests")
+
+
+def answer(root: str | os.PathLike[str]) -> Reply:
+    return version_endpoint(lambda: find_version_to_send(root, ()), LOGGER)
+
+
+def test_answer_is_encoded_once(tmp_path: pathlib.Path) -> None:
+    """A file that has not changed is neither parsed nor encoded again; one that has changed is."""
+    content = {"version": "one", "build": "ci/\u00e9", "more": [1.50, None, {"a": True}]}
+    path = tmp_path / "version.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(content, ensure_ascii=False, indent=2).encode())
+    with SETTLED:
+        first = answer(tmp_path)
+        with (
+            mock.patch("builtins.open", side_effect=AssertionError),
+            mock.patch("dockerflow.version._DECODER", None),
+            mock.patch("json.dumps", side_effect=AssertionError),
+        ):
+            assert answer(tmp_path) == first
+        assert first.body == json.dumps(content).encode("ascii")
+        assert (first.status, first.media_type) == (200, "application/json")
+        path.write_text('{"version": "three"}')
+        assert answer(tmp_path).body == b'{"version": "three"}'
+        path.unlink()
+        assert answer(tmp_path).status == 404
+
+
+def test_answer_and_content_stay_apart(tmp_path: pathlib.Path) -> None:
+    """What a caller of get_version does to what it got changes no answer and no other content."""
+    write(tmp_path / "one")
+    with SETTLED:
+        answer(tmp_path / "one")
+        mine = get_version(tmp_path / "one")
+        assert type(mine) is dict
+        mine["version"] = "changed"
+        assert answer(tmp_path / "one").body == b'{"version": "one"}'
+        assert get_version(tmp_path / "one") == {"version": "one"}
+
+
+def test_answer_of_a_file_just_written(tmp_path: pathlib.Path) -> None:
+    """The answer is that of the file as it is, though its times are those of what was there."""
+    path = tmp_path / "version.json"
+    path.write_text('{"version": "one"}')
+    status = path.stat()
+    assert answer(tmp_path).body == b'{"version": "one"}'
+    path.write_text('{"version": "two"}')
+    with mock.patch("os.stat", return_value=status):
+        assert answer(tmp_path).body == b'{"version": "two"}'
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"1", b"{", b"\xff", b"[" * 10**6, b"9" * 5000])
+def test_answer_to_a_broken_file(tmp_path: pathlib.Path, content: bytes) -> None:
+    """What get_version raises is raised each time, in the same words."""
+    (tmp_path / "version.json").write_bytes(content)
+    with SETTLED:
+        for _ in range(2):
+            with pytest.raises(VersionError) as expected:
+                get_version(tmp_path)
+            with pytest.raises(VersionError) as raised:
+                encoded_version(tmp_path)
+            assert str(raised.value) == str(expected.value)
+
+
+def test_answer_of_a_patched_get_version(tmp_path: pathlib.Path) -> None:
+    """Once get_version is patched it is asked, also where the answer is known; and then no more."""
+    root = write(tmp_path / "one")
+    with SETTLED:
+        known = answer(root)
+        with mock.patch("dockerflow.version.get_version", return_value={"v": 2}) as patched:
+            assert answer(root).body == b'{"v": 2}'
+        patched.assert_called_once_with(root)
+        assert answer(root) == known

@@ -69,6 +69,43 @@ def test_libraries_of_extras_are_imported_on_use(distribution: Distribution) -> 
     assert found - allowed(distribution) <= distribution.lazily
 
 
+def imported_at_once(node: ast.AST) -> Iterator[str]:
+    """Find the absolute imports below a node that are neither in a function nor for types alone."""
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.Import(names=names):
+                yield from (name.name for name in names)
+            case ast.ImportFrom(module=str(module), level=0, names=names):
+                yield from (f"{module}.{name.name}" for name in names)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                pass
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=otherwise):
+                yield from imported_at_once(ast.Module(otherwise, []))
+            case _:
+                yield from imported_at_once(child)
+
+
+# What runs checks, and the checks of backing services: the first heartbeat, or who has such a
+# service, imports them.
+ON_USE = tuple(
+    f"dockerflow.checks.{name}."
+    for name in ("alembic", "redis", "sqlalchemy", "results", "runner", "ChecksResults")
+)
+
+
+def test_adapters_start_without_what_runs_checks(distribution: Distribution) -> None:
+    """Importing an adapter imports nothing that only a heartbeat, or a backing service, needs."""
+    if distribution.framework is None:
+        return
+    early = [
+        f"{path.name}: {name}"
+        for path, tree in sources(distribution).items()
+        for name in imported_at_once(tree)
+        if f"{name}.".startswith(ON_USE)
+    ]
+    assert early == []
+
+
 def test_no_private_name_of_another_package_is_imported(distribution: Distribution) -> None:
     """Neither a module nor a name with a leading underscore is imported from another package."""
     private: list[str] = []

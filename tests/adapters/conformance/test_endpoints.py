@@ -7,6 +7,7 @@ import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -30,6 +31,7 @@ def write_version(folder: pathlib.Path, content: bytes) -> str:
         (b"", "JSON"),
         (b"{", "JSON"),
         (b'{"a": NaN}', "NaN"),
+        (b'{"a": -1e999}', "-1e999"),
         (b"[1]", "array"),
         (b"null", "null"),
         (b'"1.0"', "string"),
@@ -93,6 +95,20 @@ def test_version(start: Start, tmp_path: pathlib.Path, mark: bytes) -> None:
     assert json.loads(answer.body) == content
     assert str(answer.header("Content-Type")).startswith("application/json")
     assert answer.header("Cache-Control") == "no-store"
+
+
+def test_version_again(start: Start, tmp_path: pathlib.Path) -> None:
+    """What is answered again is the same, until the file changes or get_version is patched."""
+    app = start(version_path=write_version(tmp_path, b'{"version":"1.0", "build":"ci/\xc3\xa9"}'))
+    bodies: list[bytes] = []
+    with mock.patch("dockerflow.version._SETTLED", -(10**12)):
+        bodies += [app.request("/__version__").body for _ in range(2)]
+        with mock.patch("dockerflow.version.get_version", return_value={"version": "patched"}):
+            bodies.append(app.request("/__version__").body)
+        write_version(tmp_path, b'{"version": "2.0"}')
+        bodies.append(app.request("/__version__").body)
+    first = b'{"version": "1.0", "build": "ci/\\u00e9"}'
+    assert bodies == [first, first, b'{"version": "patched"}', b'{"version": "2.0"}']
 
 
 def test_version_callback(start: Start, tmp_path: pathlib.Path) -> None:

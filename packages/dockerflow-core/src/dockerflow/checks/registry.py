@@ -152,10 +152,14 @@ class CheckRegistry:
         :param surroundings: what an adapter lays around each check.
         :raises ValueError: if ``timeout`` is neither a positive number nor ``None``.
         """
+        silenced = _as_ids(silenced_check_ids)
+        # A copy: a check may register another one.
+        pairs = list(self.checks.items() if checks is None else checks)
+        if not pairs:
+            return _nothing_said(timeout)
         from .runner import run_jobs
 
-        silenced = _as_ids(silenced_check_ids)
-        jobs = self._jobs(checks, silenced, timeout, surroundings, None)
+        jobs = self._jobs(pairs, silenced, timeout, surroundings, None)
         return run_jobs(jobs, silenced, inline=timeout is None)
 
     async def run_checks_async(
@@ -170,17 +174,20 @@ class CheckRegistry:
         Async checks run on the running event loop, sync checks in threads of their own. The
         parameters are those of :meth:`dockerflow.checks.CheckRegistry.run_checks`.
         """
+        silenced = _as_ids(silenced_check_ids)
+        pairs = list(self.checks.items() if checks is None else checks)
+        if not pairs:
+            return _nothing_said(timeout)
         from asyncio import get_running_loop
 
         from .runner import run_jobs_async
 
-        silenced = _as_ids(silenced_check_ids)
-        jobs = self._jobs(checks, silenced, timeout, surroundings, get_running_loop())
+        jobs = self._jobs(pairs, silenced, timeout, surroundings, get_running_loop())
         return await run_jobs_async(jobs, silenced, inline=timeout is None)
 
     def _jobs(
         self,
-        checks: Iterable[tuple[str, Check]] | None,
+        pairs: Iterable[tuple[str, Check]],
         silenced_ids: Collection[str],
         timeout: float | None,
         surroundings: Surroundings | None,
@@ -190,8 +197,7 @@ class CheckRegistry:
 
         limit = check_limit(timeout, "timeout=")
         around = surroundings or Surroundings()
-        # A copy: a check may register another one.
-        for name, check in list(self.checks.items() if checks is None else checks):
+        for name, check in pairs:
             owner, own_limit = self._timeouts.get(name, (None, None))
             yield Job(
                 name=name,
@@ -223,6 +229,22 @@ def check_limit(value: object, setting: str) -> float | None:
             "set it to a positive number of seconds, or to None for no limit"
         )
     return seconds
+
+
+def _nothing_said(timeout: float | None) -> ChecksResults:
+    """Return the results where there are no checks, at a fifth of the time of a run.
+
+    :param timeout: which must be right all the same.
+    """
+    check_limit(timeout, "timeout=")
+    return _results_type()({}, {})
+
+
+@functools.cache
+def _results_type() -> type[ChecksResults]:
+    from .results import ChecksResults  # once: the statement takes longer than to make results
+
+    return ChecksResults
 
 
 def _as_ids(ids: Iterable[str] | None) -> frozenset[str]:

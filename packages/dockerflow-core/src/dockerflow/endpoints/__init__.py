@@ -16,7 +16,13 @@ from .replies import (
     version_reply,
 )
 from .settings import EndpointSettings, enabled, failed_status_code
-from .version import CONTAINER_ROOT, find_version, version_endpoint, version_endpoint_async
+from .version import (
+    CONTAINER_ROOT,
+    find_version,
+    find_version_to_send,
+    version_endpoint,
+    version_endpoint_async,
+)
 
 __all__ = [
     "CONTAINER_ROOT",
@@ -27,6 +33,7 @@ __all__ = [
     "error_called",
     "failed_status_code",
     "find_version",
+    "find_version_to_send",
     "heartbeat_reply",
     "lbheartbeat_reply",
     "version_broken",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 from dockerflow.checks.registry import DEFAULT_TIMEOUT, check_limit
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 DEFAULT_FAILED_STATUS = 500
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import os
-from collections.abc import Callable, Iterable
-from typing import Any
 
 from dockerflow import version
 
-from .replies import Reply, version_broken, version_reply
+from .replies import version_broken, version_reply
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from .replies import Reply
+
+    Path = str | os.PathLike[str]
 
 # https://github.com/mozilla-services/Dockerflow#specification: "/app/version.json"
 CONTAINER_ROOT = "/app"
 """Where a container has its application, and so its ``version.json``."""
-
-Path = str | os.PathLike[str]
 
 
 def find_version(
@@ -39,6 +44,18 @@ def find_version(
         if content is not None:
             return content
     return None
+
+
+def find_version_to_send(configured: Path | None, defaults: Iterable[Path]) -> Any:
+    """Do as :func:`find_version` does, for :func:`version_endpoint` and its async twin alone.
+
+    :param configured: as there.
+    :param defaults: as there.
+    :returns: what :func:`version_reply` takes: the content, or the JSON of it that is kept.
+    :raises dockerflow.version.VersionError: as there.
+    """
+    read = None if version.is_patched() else version.encoded_version
+    return find_version(configured, defaults, read)
 
 
 def version_endpoint(read: Callable[[], object], logger: logging.Logger) -> Reply:

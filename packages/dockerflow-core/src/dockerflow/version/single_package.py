@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DISTRIBUTIONS = (
     "dockerflow-core",

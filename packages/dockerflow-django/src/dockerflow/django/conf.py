@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, cast
 
-from django.conf import settings
+from django.conf import Settings, UserSettingsHolder, global_settings, settings
 from django.utils.module_loading import import_string
 
 from dockerflow.endpoints import EndpointSettings, enabled
@@ -17,6 +17,7 @@ from dockerflow.logging.request_id import DEFAULT_HEADER
 from dockerflow.logging.summary import as_paths
 
 logger = logging.getLogger("dockerflow.django")
+_in_force = vars(settings)
 
 DEFAULT_CHECKS = (
     "dockerflow.django.checks.check_database_connected",
@@ -29,6 +30,16 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 def setting(name: str, default: Any = None) -> Any:
     """Return a setting as it is now."""
+    # For a setting that is not there Django raises an AttributeError in each layer, which takes ten
+    # times as long as to look into the layers.
+    layer = _in_force.get("_wrapped")
+    while type(layer) is UserSettingsHolder:
+        attributes = layer.__dict__
+        if name in attributes:
+            return getattr(settings, name, default)
+        layer = attributes["default_settings"]
+    if (type(layer) is Settings or layer is global_settings) and name not in layer.__dict__:
+        return default
     return getattr(settings, name, default)
 
 
@@ -66,7 +77,6 @@ _RESPONSE_HEADER = "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER"
 _QUERYSTRING = "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"
 _EXCLUDE_PATHS = "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"
 
-_in_force = vars(settings)
 _latest: tuple[Any, Any] = (None, None)
 
 

@@ -17,11 +17,15 @@ from django.core.checks import Tags
 from django.core.checks.registry import registry as django_registry
 from django.db import connections
 
-from dockerflow.checks import Check, ChecksResults, Surroundings, default_registry
+from dockerflow.checks import Check, Surroundings, default_registry
 from dockerflow.endpoints import enabled
 
 from .checks import system
 from .conf import configured_checks, dotted_path, endpoint_settings, setting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dockerflow.checks import ChecksResults  # a millisecond that the first heartbeat takes
 
 PATIENCE = 4
 """Seconds that a check's own connection may take to be made: less than the heartbeat's clock, so

@@ -16,12 +16,12 @@ from django.core.handlers.asgi import ASGIRequest
 from django.dispatch import Signal
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 
-from dockerflow.checks import ERROR, ChecksResults
+from dockerflow.checks import ERROR
 from dockerflow.endpoints import (
     CONTAINER_ROOT,
     Reply,
     error_called,
-    find_version,
+    find_version_to_send,
     heartbeat_reply,
     lbheartbeat_reply,
     version_endpoint,
@@ -32,6 +32,10 @@ from dockerflow.version import VersionError
 from .conf import endpoint_settings, logger, setting, version_callback
 from .heartbeat import run_checks, run_checks_async
 from .signals import heartbeat_failed, heartbeat_passed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dockerflow.checks import ChecksResults  # a millisecond that the first heartbeat takes
 
 View = TypeVar("View", bound=Callable[[HttpRequest], HttpResponse])
 
@@ -170,7 +174,7 @@ def _read_version() -> object:
     except ValueError as wrong:
         raise VersionError(str(wrong)) from wrong
     if callback is None:
-        return find_version(root, ())
+        return find_version_to_send(root, ())
     if inspect.iscoroutinefunction(callback):
         callback = async_to_sync(callback)
     return callback(os.fspath(CONTAINER_ROOT if root is None else root))

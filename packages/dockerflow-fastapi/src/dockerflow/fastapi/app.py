@@ -16,9 +16,6 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from dockerflow.checks import ERROR, CheckRegistry, ChecksOfExtension, Surroundings
-from dockerflow.checks.alembic import migrations_check
-from dockerflow.checks.redis import redis_check
-from dockerflow.checks.sqlalchemy import database_check
 from dockerflow.endpoints import (
     CONTAINER_ROOT,
     EndpointSettings,
@@ -80,11 +77,18 @@ class Dockerflow(ChecksOfExtension):
         self._version_callback: Callable[[str], Any] | None = None
         self._passed = [] if on_heartbeat_passed is None else [on_heartbeat_passed]
         self._failed = [] if on_heartbeat_failed is None else [on_heartbeat_failed]
+        # Saves a millisecond of the import where there is no such service.
         if db is not None:
+            from dockerflow.checks.sqlalchemy import database_check
+
             self.check(database_check(db), name="check_database_connected")
         if redis is not None:
+            from dockerflow.checks.redis import redis_check
+
             self.check(redis_check(redis), name="check_redis_connected")
         if migrate is not None:
+            from dockerflow.checks.alembic import migrations_check
+
             self.check(migrations_check(migrate, db), name="check_migrations_applied")
         if app is not None:
             self.init_app(app)

@@ -11,19 +11,16 @@ from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Blueprint, Flask, Response, current_app, got_request_exception
+from flask import Blueprint, Flask, Response, got_request_exception
 from werkzeug.exceptions import InternalServerError, NotFound
 
 from dockerflow.checks import ERROR, CheckRegistry, ChecksOfExtension, Surroundings
-from dockerflow.checks.alembic import migrations_check
-from dockerflow.checks.redis import redis_check
-from dockerflow.checks.sqlalchemy import database_check
 from dockerflow.endpoints import (
     EndpointSettings,
     Reply,
     enabled,
     error_called,
-    find_version,
+    find_version_to_send,
     heartbeat_reply,
     lbheartbeat_reply,
     version_endpoint,
@@ -36,7 +33,6 @@ from dockerflow.logging.summary import (
     summary_fields,
 )
 
-from .signals import heartbeat_failed, heartbeat_passed
 from .wsgi import (
     ObservedApplication,
     ObservedRequest,
@@ -54,6 +50,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Whether a user can be in the summary at all; asked without importing the extension.
 has_flask_login = find_spec("flask_login") is not None
+
+
+_ALIVE = lbheartbeat_reply()
 
 
 class HeartbeatFailure(InternalServerError):
@@ -92,11 +91,18 @@ class Dockerflow(ChecksOfExtension):
         if registry is not None:
             self.registry = registry
         self._version_callback: Callable[[str], Any] | None = None
+        # Saves a millisecond of the import where there is no such service.
         if db is not None:
+            from dockerflow.checks.sqlalchemy import database_check
+
             self.check(database_check(db), name="check_database_connected")
         if redis is not None:
+            from dockerflow.checks.redis import redis_check
+
             self.check(redis_check(redis), name="check_redis_connected")
         if migrate is not None:
+            from dockerflow.checks.alembic import migrations_check
+
             self.check(migrations_check(migrate), name="check_migrations_applied")
         if app is not None:
             self.init_app(app)
@@ -147,17 +153,18 @@ class Dockerflow(ChecksOfExtension):
         return blueprint
 
     def _version_view(self) -> Response:
-        root = current_app.root_path
+        return _to_response(version_endpoint(self._read_version, self.logger))
+
+    def _read_version(self) -> Any:
+        root = running_app().root_path
         parent = os.path.dirname(root)
-
-        def read() -> Any:
-            if self._version_callback is not None:
-                return self._version_callback(os.fspath(self.version_path or parent))
-            return find_version(self.version_path, (parent, root))
-
-        return _to_response(version_endpoint(read, self.logger))
+        if self._version_callback is not None:
+            return self._version_callback(os.fspath(self.version_path or parent))
+        return find_version_to_send(self.version_path, (parent, root))
 
     def _heartbeat_view(self) -> Response:
+        from .signals import heartbeat_failed, heartbeat_passed
+
         app = running_app()
         settings = self._settings(app)
         results = self.registry.run_checks(
@@ -189,7 +196,7 @@ class Dockerflow(ChecksOfExtension):
                 self.logger.exception("A receiver of the signal %r raised", signal.name)
 
     def _lbheartbeat_view(self) -> Response:
-        return _to_response(lbheartbeat_reply())
+        return _to_response(_ALIVE)
 
     def _error_view(self) -> Response:
         if not self._settings(running_app()).error_endpoint:

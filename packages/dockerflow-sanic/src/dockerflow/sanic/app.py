@@ -19,7 +19,7 @@ from dockerflow.endpoints import (
     Reply,
     enabled,
     error_called,
-    find_version,
+    find_version_to_send,
     heartbeat_reply,
     lbheartbeat_reply,
     version_endpoint_async,
@@ -129,16 +129,15 @@ class Dockerflow(ChecksOfExtension):
         return func
 
     async def _version_view(self, request: Request[Any, Any]) -> HTTPResponse:
+        return _to_response(await version_endpoint_async(self._read_version, self.logger))
+
+    def _read_version(self) -> Any:
         path = os.fspath(self.version_path)
-
-        def read() -> Any:
-            if self._version_callback is not None:
-                return self._version_callback(path)
-            return find_version(
-                None if path == DEFAULT_VERSION_PATH else path, (DEFAULT_VERSION_PATH,)
-            )
-
-        return _to_response(await version_endpoint_async(read, self.logger))
+        if self._version_callback is not None:
+            return self._version_callback(path)
+        return find_version_to_send(
+            None if path == DEFAULT_VERSION_PATH else path, (DEFAULT_VERSION_PATH,)
+        )
 
     async def _heartbeat_view(self, request: Request[Any, Any]) -> HTTPResponse:
         app = request.app

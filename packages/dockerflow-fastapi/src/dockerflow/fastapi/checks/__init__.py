@@ -28,9 +28,6 @@ from dockerflow.checks import (
     run_checks,
     run_checks_async,
 )
-from dockerflow.checks.alembic import migrations_check
-from dockerflow.checks.redis import redis_check
-from dockerflow.checks.sqlalchemy import database_check
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -64,6 +61,8 @@ __all__ = [
 Said = list[CheckMessage] | Awaitable[list[CheckMessage]]
 """What a check says: to be awaited where its client, or engine, is an async one."""
 
+# The modules of the checks are imported where one is asked for: a millisecond for those who don't.
+
 
 def check_redis_connected(client: Any) -> Said:
     """Say whether Redis answers a ``PING``.
@@ -72,6 +71,8 @@ def check_redis_connected(client: Any) -> Said:
     :return: as :func:`dockerflow.checks.redis.check_redis_connected` and its async twin.
     :raises ModuleNotFoundError: redis-py is not installed.
     """
+    from dockerflow.checks.redis import redis_check
+
     said: Said = redis_check(client)()
     return said
 
@@ -83,6 +84,8 @@ def check_database_connected(database: Any) -> Said:
     :return: as :func:`dockerflow.checks.sqlalchemy.check_database_connected` and its async twin.
     :raises ModuleNotFoundError: SQLAlchemy is not installed.
     """
+    from dockerflow.checks.sqlalchemy import database_check
+
     said: Said = database_check(database)()
     return said
 
@@ -95,5 +98,7 @@ def check_migrations_applied(migrate: Config | str | os.PathLike[str], database:
     :return: as :func:`dockerflow.checks.alembic.check_migrations_applied` and its async twin.
     :raises ModuleNotFoundError: Alembic or SQLAlchemy is not installed.
     """
+    from dockerflow.checks.alembic import migrations_check
+
     said: Said = migrations_check(migrate, database)()
     return said

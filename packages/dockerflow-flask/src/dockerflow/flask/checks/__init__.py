@@ -10,9 +10,6 @@ from dockerflow.checks import (
     run_checks,
     run_checks_async,
 )
-from dockerflow.checks.alembic import check_migrations_applied
-from dockerflow.checks.redis import check_redis_connected
-from dockerflow.checks.sqlalchemy import check_database_connected
 
 from . import messages
 from .messages import (
@@ -30,6 +27,26 @@ from .messages import (
     Warning,
     level_to_text,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dockerflow.checks.alembic import check_migrations_applied
+    from dockerflow.checks.redis import check_redis_connected
+    from dockerflow.checks.sqlalchemy import check_database_connected
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import the checks of backing services on use: a millisecond for those who have none."""
+        if name == "check_database_connected":
+            from dockerflow.checks import sqlalchemy as module
+        elif name == "check_migrations_applied":
+            from dockerflow.checks import alembic as module
+        elif name == "check_redis_connected":
+            from dockerflow.checks import redis as module
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(module, name)
+
 
 __all__ = [
     "CRITICAL",
@@ -56,3 +73,7 @@ __all__ = [
     "run_checks",
     "run_checks_async",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
