@@ -86,6 +86,21 @@ def test_the_metadata_is_what_indexes_take(distribution: Distribution, built: pa
     assert not [classifier for classifier in classifiers if classifier.startswith("License ::")]
 
 
+def test_the_metadata_leads_to_the_project(distribution: Distribution, built: pathlib.Path) -> None:
+    """A wheel has the URLs, keywords and requirements that its pyproject.toml has."""
+    content = metadata(wheel_of(distribution, built))
+    project = distribution.project
+    urls = [f"{label}, {url}" for label, url in project["urls"].items()]
+    assert sorted(content.get_all("Project-URL", [])) == sorted(urls)
+    assert sorted(content["Keywords"].split(",")) == sorted(project["keywords"])
+    required = [each for each in content.get_all("Requires-Dist", []) if "extra ==" not in each]
+    wanted = project.get("dependencies", [])
+    assert sorted(map(str.lower, required)) == sorted(map(str.lower, wanted))
+    assert sorted(content.get_all("Provides-Extra", [])) == sorted(
+        project.get("optional-dependencies", {})
+    )
+
+
 def test_the_sdist_holds_source_licence_and_readme(
     distribution: Distribution, built: pathlib.Path
 ) -> None:

@@ -52,13 +52,13 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
 def test_hatch_has_one_version() -> None:
     """The hatch that the README installs is the one that the tests build with."""
     version = INSTALL.rpartition("hatch")[2]
-    for name in ("README.md", ".ci/run", "hatch.toml"):
+    for name in ("README.md", ".ci/run", ".readthedocs.yaml", "hatch.toml"):
         found = set(re.findall(r"\bhatch(==[\d.]+)", (ROOT / name).read_text()))
         assert found == {version}, name
 
 
 @pytest.mark.parametrize(
-    "script", ["cov", "fix", "imports", "lint", "lowest", "matrix", "types", "wheels"]
+    "script", ["cov", "docs", "fix", "imports", "lint", "lowest", "matrix", "types", "wheels"]
 )
 def test_the_readme_names_the_scripts_there_are(script: str) -> None:
     """The commands of the README's table are scripts of hatch.toml."""
