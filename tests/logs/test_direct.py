@@ -7,6 +7,8 @@ import decimal
 import io
 import logging
 import pathlib
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -353,6 +355,57 @@ def test_loggers_of_subclasses(name: str) -> None:
     write(logger)
     assert calls == [1]
     assert len(printed(handler)) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Logger.handle", "Logger.callHandlers", "Logger.filter", "Logger.makeRecord"),
+        *("Logger.log", "Logger._log", "LogRecord.__init__", "LogRecord.getMessage"),
+        *("Handler.handle", "Handler.filter", "Handler.format", "StreamHandler.flush", "factory"),
+    ],
+)
+@pytest.mark.parametrize("wrapped", ["", "functools.wraps(before)"])
+def test_what_was_patched_before(name: str, wrapped: str) -> None:
+    """What another package has patched before this one was imported has its say, each time."""
+    code = f"""
+import functools, logging, sys
+sys.path[:] = {sys.path!r}
+cls, _, method = {name!r}.partition(".")
+calls = []
+if method:
+    target = getattr(logging, cls)
+    before = getattr(target, method)
+    def patched(*args, **kwargs):
+        with_extra = method != "makeRecord" or args[9]
+        calls.append(method if with_extra else "")
+        return before(*args, **kwargs)
+    setattr(target, method, {wrapped + "(patched)" if wrapped else "patched"})
+else:
+    class Record(logging.LogRecord):
+        def __init__(self, *args, **kwargs):
+            calls.append("factory")
+            super().__init__(*args, **kwargs)
+    logging.setLogRecordFactory(Record)
+
+from dockerflow.logging import MozlogHandler, RequestSummary
+logger = logging.getLogger("request.summary")
+logger.addHandler(MozlogHandler(sys.stdout))
+for _ in range(3):
+    calls.clear()
+    request = RequestSummary()
+    request.fields = {{"a": 1}}
+    logger.setLevel("INFO")
+    request.write(200)
+    print(calls, file=sys.stderr)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert len(ran.stdout.splitlines()) == 3
+    calls = ran.stderr.splitlines()
+    assert len(calls) == 3
+    assert all(line.startswith("['") and "''" not in line for line in calls), calls
 
 
 def test_handlers_of_subclasses(logger: logging.Logger) -> None:

@@ -10,7 +10,7 @@ from io import TextIOWrapper
 
 from .conversion import DEFAULT_LOGGER_NAME, LiveName, SpentName
 from .formatter import MozlogFormatter, with_fresh_stack
-from .records import make_record
+from .records import is_untouched, make_record
 from .request_id import RequestIdLogFilter
 
 TYPE_CHECKING = False
@@ -145,7 +145,7 @@ class MozlogHandler(_StreamHandler):
         self._mark = self._spent if name == DEFAULT_LOGGER_NAME else LiveName(name)
 
 
-_FLUSH: object = _StreamHandler.flush
+_FLUSH: object = _StreamHandler.flush if is_untouched(_StreamHandler.flush) else None
 _FORMATTER_SIZE = len(MozlogFormatter().__dict__)
 
 
@@ -163,7 +163,12 @@ def _passed_over() -> tuple[object, ...]:
     )
 
 
-_STANDARD = _passed_over()
+_STANDARD = (
+    _passed_over()
+    if is_untouched(logging.Handler.handle, logging.Handler.filter, logging.Handler.format)
+    and _FLUSH is not None
+    else None
+)
 
 
 def _leaves(one: object, fields: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from types import FunctionType
 
 from .reprs import class_of
 
@@ -26,9 +27,18 @@ _REFUSED = frozenset({"message", "asctime"})
 #: Names that a record has whatever is logged: as fields, they would make a logger refuse them.
 TAKEN = _REFUSED | logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys()
 
+
+def is_untouched(*functions: object) -> bool:
+    """Tell whether these are logging's own: what was patched before this import is not."""
+    return all(
+        type(one) is FunctionType and one.__globals__ is logging.__dict__ for one in functions
+    )
+
+
 _RECORD, _INIT = logging.LogRecord, logging.LogRecord.__init__
 _LOGGER = logging.Logger
 _MAKE_RECORD, _LOG, _LOG_PUBLICLY = _LOGGER.makeRecord, _LOGGER._log, _LOGGER.log
+_LOGS_AS_MADE = is_untouched(_MAKE_RECORD, _LOG, _LOG_PUBLICLY)
 
 
 def is_plain(logger: Any) -> bool:
@@ -41,7 +51,8 @@ def is_plain(logger: Any) -> bool:
         return False
     own = logger.__dict__
     return (
-        cls.makeRecord is _MAKE_RECORD
+        _LOGS_AS_MADE
+        and cls.makeRecord is _MAKE_RECORD
         and cls._log is _LOG
         and cls.log is _LOG_PUBLICLY
         and not ("makeRecord" in own or "_log" in own or "log" in own)
@@ -98,7 +109,7 @@ def _passed_over() -> tuple[object, ...]:
     )
 
 
-_STANDARD = _passed_over()
+_STANDARD = (_RECORD, *_passed_over()[1:]) if is_untouched(*_passed_over()[1:]) else None
 _LOGGER_SIZE = len(_LOGGER("").__dict__) + 1  # getLogger adds its manager
 _MEANINGFUL = TAKEN | {"logger_name"}
 _free_names: list[str] = []  # the latest that were none of these, which spares the next look
@@ -116,7 +127,8 @@ def make_record(
     :param fields: what it has of a name that the record has already is renamed.
     """
     if not (
-        logging.getLogRecordFactory() is _RECORD
+        _STANDARD is not None
+        and logging.getLogRecordFactory() is _RECORD
         and _RECORD.__init__ is _INIT
         and logging.logThreads
         and logging.logProcesses
