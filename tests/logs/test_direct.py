@@ -295,7 +295,7 @@ CHANGES: dict[str, Change] = {
         for cls, names in (
             (logging.Logger, ("handle", "callHandlers", "filter", "isEnabledFor")),
             (logging.Logger, ("log", "_log", "makeRecord")),
-            (MozlogHandler, ("handle", "filter", "emit", "format", "acquire", "flush")),
+            (MozlogHandler, ("handle", "filter", "emit", "format", "flush")),
             (MozlogFormatter, ("format", "convert_record")),
             (logging.LogRecord, ("__init__", "getMessage")),
         )
@@ -306,7 +306,7 @@ CHANGES: dict[str, Change] = {
         for target, names in (
             ("logger", ("handle", "callHandlers", "filter", "isEnabledFor")),
             ("logger", ("log", "_log", "makeRecord")),
-            ("handler", ("handle", "filter", "emit", "format", "acquire", "flush")),
+            ("handler", ("handle", "filter", "emit", "format", "flush")),
             ("formatter", ("format", "convert_record")),
         )
         for name in names
