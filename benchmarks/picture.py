@@ -50,7 +50,7 @@ _PANELS: dict[str, dict[str, str]] = {
         f"{framework}.sixteen_sync": label for framework, label in FRAMEWORKS.items()
     },
     "Imports: times faster": {
-        "imports.logging": "dockerflow.logging",
+        "imports.formatter": "MozlogFormatter",
         "imports.checks": "dockerflow.checks",
         "imports.flask_beyond": "dockerflow.flask, after flask",
     },
