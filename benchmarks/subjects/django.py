@@ -138,7 +138,7 @@ class Application:
             LOGGING_CONFIG=None,
             MIDDLEWARE=["dockerflow.django.middleware.DockerflowMiddleware"] if dockerflow else [],
             ROOT_URLCONF=__name__,
-            SECRET_KEY="0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",  # noqa: S106
+            SECRET_KEY="0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",  # noqa: S106 - it guards nothing
             USE_TZ=True,
         )
         django.setup()
@@ -148,7 +148,7 @@ class Application:
         if dockerflow:
             from dockerflow.logging import MozlogHandler
 
-            self.handler = MozlogHandler(open(os.devnull, "w"), name="service")  # noqa: SIM115
+            self.handler = MozlogHandler(open(os.devnull, "w"), name="service")  # noqa: SIM115 - it stays open
             logger = logging.getLogger("request.summary")
             logger.addHandler(self.handler)
             logger.setLevel(logging.INFO)

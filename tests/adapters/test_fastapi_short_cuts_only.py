@@ -54,7 +54,7 @@ class ExtendedLogger(MozlogRequestSummaryLogger):
         return super().summary_extra(request)
 
 
-@pytest.mark.parametrize("path", ["/id", "/boom", "/missing", "/inner/x", "/root/id"])
+@pytest.mark.parametrize("path", ["/id", "/boom", "/missing", "/inner/x", "/mounted/id"])
 @pytest.mark.parametrize("with_query", [True, False])
 def test_fields_of_a_subclass(serve: Serve, log: Log, path: str, with_query: bool) -> None:
     """A subclass that adds no field gets the line that is written without one."""
@@ -66,7 +66,7 @@ def test_fields_of_a_subclass(serve: Serve, log: Log, path: str, with_query: boo
     ):
         app = create_app()
         app.mount("/inner", PlainTextResponse("inner"))
-        app.root_path = "/root"
+        app.root_path = "/mounted"
         app.state.DOCKERFLOW_SUMMARY_LOG_QUERYSTRING = with_query
         extend(app)
         serve(app).request(path, query="a=%20b", headers=HEADERS)

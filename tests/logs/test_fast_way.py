@@ -148,6 +148,15 @@ def test_as_many_names_but_others() -> None:
     assert parse(formatter.format(made))["Fields"] == {"a": 1, "b": 2, "msg": "x"}
 
 
+class NoTime(datetime.tzinfo):
+    """A time zone that does not know its offset in any way that datetime takes."""
+
+    def utcoffset(self, dt: datetime.datetime | None) -> Any:
+        return "none"
+
+    dst = tzname = utcoffset
+
+
 def test_types_are_learnt_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A field that is a text now and a number next costs one change of the code, not one a line."""
     made: list[object] = []
@@ -158,11 +167,15 @@ def test_types_are_learnt_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return writer(fields)
 
     monkeypatch.setattr(fast, "writer", counted)
-    monkeypatch.setattr(formatter_module, "writer", counted)
     formatter = MozlogFormatter()
     for value in ["", 5, "x", None] * 5:
         assert parse(formatter.format(record("x", v=value)))["Fields"] == {"v": value, "msg": "x"}
     assert made == [{"v": str}, {"v": object}]
+    for _ in range(5):  # whose own fault is a TypeError
+        broken = datetime.datetime(2026, 1, 1, tzinfo=NoTime())
+        hopeless = record("x", v=broken)
+        assert formatter.format(hopeless) == General().format(hopeless)
+    assert len(made) == 2
 
 
 class Celsius(float):

@@ -220,7 +220,7 @@ def check_limit(value: object, setting: str) -> float | None:
     if value is None:
         return None
     try:
-        seconds = 0.0 if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+        seconds = 0.0 if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # or it raises
     except (TypeError, ValueError, OverflowError):
         seconds = 0.0
     if not 0 < seconds <= threading.TIMEOUT_MAX:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     _Key = tuple[object, object, object, object, object, int]
+    _Writer = Callable[[dict[str, Any], int, str, str], str]
     _State = tuple[
         frozenset[str],
         dict[tuple[str, ...], "Layout"],
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
         int,
     ]
 
-# Enough for the call sites of one service; past it a cache starts again from empty.
+# Enough for the call sites of one service. Past it the cache of heads starts again from empty, and
+# names that are not known yet go the careful way.
 _MAX_CACHED = 256
 _MAX_EXTRAS = 100
 # What a name must not hold to stand between double quotes in a triple-quoted f-string.
@@ -62,7 +64,7 @@ for _name in (
 class Layout:
     """What is known of all records that have the same attributes in the same order."""
 
-    __slots__ = ("extras", "head", "names", "write")
+    __slots__ = ("extras", "for_any_type", "head", "names", "write")
 
     def __init__(
         self, names: list[str], attributes: dict[str, Any], excluded: Container[str]
@@ -75,11 +77,22 @@ class Layout:
         self.names = names
         self.extras = extras
         self.write = writer({name: class_of(attributes[name]) for name in extras})
+        self.for_any_type = False
         #: The head of the latest line, behind what it depends on.
         self.head: tuple[_Key | None, str] = (None, "")
 
+    def take_any_type(self) -> None:
+        """Change to code for values of any type; once, since to make it takes longer than a line.
 
-def writer(fields: dict[str, type]) -> Callable[[dict[str, Any], int, str, str], str]:
+        :raises Unusual: where that has been done: the fault is a value's own.
+        """
+        if self.for_any_type:
+            raise Unusual
+        self.for_any_type = True
+        self.write = writer(dict.fromkeys(self.extras, object))
+
+
+def writer(fields: dict[str, type]) -> _Writer:
     """Return a function that writes a line, given its attributes, timestamp, head and message.
 
     Its code is made for these fields, which takes a third off the time of the whole line. Their
@@ -96,10 +109,10 @@ def writer(fields: dict[str, type]) -> Callable[[dict[str, Any], int, str, str],
         places.append(f'"{name}": {place.replace("NAME", name)}, ')
     line = '{{"Timestamp": {time}, {head}, "Fields": {{' + "".join(places)
     line += '"msg": {quote(text)}}}}}'
-    made: Any = eval(  # noqa: S307
+    made: _Writer = eval(  # noqa: S307 - of plain names, see above
         f"lambda attributes, time, head, text: f'''{line}'''", {"quote": quote, "TEXTS": TEXTS}
     )
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 _ANY = '{TEXTS[type(value := attributes["NAME"])](value)}'

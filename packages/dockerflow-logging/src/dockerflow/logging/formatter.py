@@ -20,7 +20,7 @@ from .conversion import (
     severity_of,
 )
 from .encoder import Unusual, encode, has_lone_surrogates, raw_encode
-from .fast import FastLines, WatchedNames, with_own_fields, writer
+from .fast import FastLines, WatchedNames, with_own_fields
 from .plain import clean_text
 from .reprs import is_interrupt, safe_repr
 
@@ -216,8 +216,8 @@ class MozlogFormatter(logging.Formatter):
         time = int(created * 1e9)
         try:
             line = layout.write(attributes, time, head, text)
-        except TypeError:  # types have changed; from now on any will do
-            layout.write = writer(dict.fromkeys(layout.extras, object))
+        except TypeError:  # types have changed
+            layout.take_any_type()
             line = layout.write(attributes, time, head, text)
         if (
             "\\" in line

@@ -74,6 +74,6 @@ def _client(alias: str) -> Any:
     own: Any = getattr(cache, "_cache", None)  # of Django's backend, which has no public way to it
     if hasattr(own, "get_client"):
         return own.get_client(write=True)
-    import django_redis  # type: ignore[import-untyped]
+    import django_redis  # type: ignore[import-untyped]  # it ships no types
 
     return django_redis.get_redis_connection(alias)
