@@ -22,7 +22,6 @@ CLIENT_CLOSED_REQUEST = 499
 
 
 def summary_fields(
-    *,
     method: str,
     path: str,
     agent: str = "",
@@ -86,8 +85,8 @@ class RequestSummary:
     def write(
         self,
         code: int | None,
-        *,
         error: BaseException | None = None,
+        *,
         failed: bool = False,
         gone: bool = False,
         timed: bool = True,
