@@ -28,6 +28,7 @@ from dockerflow.logging import (
 from dockerflow.logging import (
     handler as handler_module,
 )
+from dockerflow.logging.direct import DirectLines
 
 from .lines import parse
 
@@ -84,13 +85,13 @@ def write(logger: logging.Logger, error: BaseException | None = None, **fields: 
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each summary has been written without a record."""
     seen: list[bool] = []
-    write_plain = MozlogHandler.write_plain
+    write_directly = DirectLines.write
 
-    def watched(self: MozlogHandler, *args: Any) -> bool:
-        seen.append(write_plain(self, *args))
+    def watched(self: DirectLines, *args: Any) -> bool:
+        seen.append(write_directly(self, *args))
         return seen[-1]
 
-    monkeypatch.setattr(MozlogHandler, "write_plain", watched)
+    monkeypatch.setattr(DirectLines, "write", watched)
     return seen
 
 
@@ -101,7 +102,7 @@ def both(
     write(logger, **fields)
     directly = printed(handler)
     with monkeypatch.context() as patch:
-        patch.setattr(summary, "only_handler", lambda *_: None)
+        patch.setattr(summary, "direct_lines", lambda *_: None)
         write(logger, **fields)
         assert printed(handler) == directly
     assert len(directly) == 1
@@ -531,7 +532,7 @@ def test_extra_is_as_it_was(logger: logging.Logger, handler: MozlogHandler) -> N
 
 def test_sizes() -> None:
     """A handler and a formatter that nobody has touched are known as such."""
-    assert len(MozlogHandler().__dict__) == MozlogHandler()._size
+    assert len(MozlogHandler().__dict__) == handler_module._HANDLER_SIZE
     assert (
         len(MozlogFormatter("%(message)s", logger_name="y").__dict__)
         == handler_module._FORMATTER_SIZE

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import wraps
 
 from .conversion import head_of, own_fields
-from .encoder import TEXTS, Unusual, raw_encode
+from .encoder import TEXTS, Unusual, has_lone_surrogates, raw_encode
 from .plain import quote
 from .reprs import class_of
 
@@ -80,6 +80,29 @@ class Layout:
         self.for_any_type = False
         #: The head of the latest line, behind what it depends on.
         self.head: tuple[_Key | None, str] = (None, "")
+
+    def line(self, attributes: dict[str, Any], created: float, head: str, text: str) -> str:
+        """Return a line.
+
+        :param attributes: those of a record, or its ``extra`` alone.
+        :param created: the seconds since 1970.
+        :param head: the JSON between ``Timestamp`` and ``Fields``.
+        :param text: the message, if it is no JSON object.
+        :raises Exception: any, where a value is not of the ordinary kind.
+        """
+        time = int(created * 1e9)
+        try:
+            line = self.write(attributes, time, head, text)
+        except TypeError:  # types have changed
+            self.take_any_type()
+            line = self.write(attributes, time, head, text)
+        if (
+            "\\" in line
+            and "\\ud" in line
+            and has_lone_surrogates(line, (*map(attributes.get, self.extras), text))
+        ):
+            raise Unusual
+        return line
 
     def take_any_type(self) -> None:
         """Change to code for values of any type; once, since to make it takes longer than a line.

@@ -19,7 +19,7 @@ from .conversion import (
     in_words,
     severity_of,
 )
-from .encoder import Unusual, encode, has_lone_surrogates, raw_encode
+from .encoder import Unusual, encode, raw_encode
 from .fast import FastLines, WatchedNames, with_own_fields
 from .plain import clean_text
 from .reprs import is_interrupt, safe_repr
@@ -123,28 +123,7 @@ class MozlogFormatter(logging.Formatter):
         try:
             # A lambda on the instance has no __func__, which is as good as another function.
             if self.convert_record.__func__ is _CONVERT_RECORD:  # type: ignore[attr-defined]
-                attributes = record.__dict__
-                name = attributes.get("logger_name")
-                if name is None or type(name) is SpentName:
-                    name = self.logger_name
-                if type(name) is not str:
-                    name = str.__str__(name)
-                line = self.ordinary_line(
-                    attributes,
-                    record.created,
-                    record.name,
-                    record.levelno,
-                    record.process,
-                    name,
-                    record.getMessage(),
-                )
-                if (
-                    record.exc_info is None
-                    and record.exc_text is None
-                    and record.stack_info is None
-                ):
-                    return line
-                return with_own_fields(line, record)
+                return self._ordinary_line(record)
         except Exception:  # noqa: S110 - nothing is called here: the stack may be full
             pass
         except BaseException as error:
@@ -160,27 +139,10 @@ class MozlogFormatter(logging.Formatter):
         except Exception:
             return _LAST_WORDS
 
-    def ordinary_line(
-        self,
-        attributes: dict[str, Any],
-        created: float,
-        name: str,
-        level: int,
-        pid: int | None,
-        logger: str,
-        text: str,
-    ) -> str:
-        """Return the line of an ordinary record the fast way: a step of :meth:`format`.
+    def _ordinary_line(self, record: logging.LogRecord) -> str:
+        """Return the line of an ordinary record the fast way.
 
-        :param attributes: those of the record, or its ``extra`` alone.
-        :param created: the seconds since 1970.
-        :param name: the name of its logger, and so the ``Type`` of the line.
-        :param level: its level.
-        :param pid: the process's number, None for this one's.
-        :param logger: the ``Logger`` of the line.
-        :param text: its message.
-        :returns: the line that the general way would give.
-        :raises Unusual: or any other exception, where something is not of the ordinary kind.
+        :raises Exception: any, where something is not of the ordinary kind.
         """
         # All in one place, since each call between its steps costs a twentieth.
         fast = self._fast
@@ -188,11 +150,20 @@ class MozlogFormatter(logging.Formatter):
         excluded = self.EXCLUDED_LOGRECORD_ATTRS
         if excluded is not watched or watched.changes != changes:  # pyright: ignore[reportOptionalMemberAccess] - it is not None if it is the same
             latest = fast.latest(excluded)
+        attributes = record.__dict__
         # To compare a list takes half the time of hashing a tuple and looking it up.
         names = [*attributes]
         layout = latest.get(len(names))
         if layout is None or layout.names != names:
             layout = fast.layout(names, attributes)
+        logger = attributes.get("logger_name")
+        if logger is None or type(logger) is SpentName:
+            logger = self.logger_name
+        if type(logger) is not str:
+            logger = str.__str__(logger)
+        name = record.name
+        created = record.created
+        text = record.getMessage()
         if (
             type(text) is not str
             or ("{" in text and text.lstrip(JSON_BLANKS).startswith("{"))
@@ -200,32 +171,24 @@ class MozlogFormatter(logging.Formatter):
             or type(name) is not str
         ):
             raise Unusual
-        severity = self.SYSLOG_LEVEL_MAP.get(level)
+        severity = self.SYSLOG_LEVEL_MAP.get(record.levelno)
         if severity is None:
-            severity = severity_of(self, level)
+            severity = severity_of(self, record.levelno)
+        pid = record.process
         if type(pid) is not int:
             if pid is not None:
                 raise Unusual
             pid = os.getpid()
-        # All that the head depends on is in the key, so that a change of any of it is noticed.
+        # All that the head depends on is in the key, so that a change is noticed.
         key = (name, logger, self.hostname, self.LOGGING_FORMAT_VERSION, severity, pid)
         known, head = layout.head
         if known != key:
             head = fast.head(key)
             layout.head = key, head
-        time = int(created * 1e9)
-        try:
-            line = layout.write(attributes, time, head, text)
-        except TypeError:  # types have changed
-            layout.take_any_type()
-            line = layout.write(attributes, time, head, text)
-        if (
-            "\\" in line
-            and "\\ud" in line
-            and has_lone_surrogates(line, (*map(attributes.get, layout.extras), text))
-        ):
-            raise Unusual
-        return line
+        line = layout.line(attributes, created, head, text)
+        if record.exc_info is None and record.exc_text is None and record.stack_info is None:
+            return line
+        return with_own_fields(line, record)
 
 
 _CONVERT_RECORD = MozlogFormatter.convert_record

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
-import time
-from io import TextIOWrapper
 
 from .conversion import DEFAULT_LOGGER_NAME, LiveName, SpentName
+from .direct import DirectLines, is_stock, of_formatter, of_handler
 from .formatter import MozlogFormatter, with_fresh_stack
-from .records import is_untouched, make_record
-from .request_id import RequestIdLogFilter
+from .records import is_untouched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, TextIO
 
     _StreamHandler = logging.StreamHandler[Any]
@@ -39,7 +37,6 @@ class MozlogHandler(_StreamHandler):
         self._mark: str
         self._rename(name)
         self.setFormatter(MozlogFormatter())
-        self._size = len(self.__dict__) + 1
 
     @property
     def stream(self) -> Any:
@@ -74,7 +71,7 @@ class MozlogHandler(_StreamHandler):
             finally:
                 if named:
                     attributes["logger_name"] = self._spent
-            self._write(line)
+            self._write(line + self.terminator)
         except Exception:
             self.handleError(record)
 
@@ -83,7 +80,7 @@ class MozlogHandler(_StreamHandler):
         if stream is None:
             return
         try:
-            stream.write(line + self.terminator)
+            stream.write(line)
             if getattr(self.flush, "__func__", None) is not _FLUSH:  # a mock has none
                 self.flush()
             elif (flush := getattr(stream, "flush", None)) is not None:
@@ -91,54 +88,33 @@ class MozlogHandler(_StreamHandler):
         except RecursionError:
             # No room left on the stack for a stream written in Python: the caller's recursion is
             # the caller's affair, the record is ours. flush() would wait for our own lock.
-            with_fresh_stack(lambda: (stream.write(line + self.terminator), stream.flush()))
+            with_fresh_stack(lambda: (stream.write(line), stream.flush()))
 
-    def write_plain(
-        self, logger: logging.Logger, level: int, text: str, fields: dict[str, Any]
-    ) -> bool:
-        """Write what :meth:`handle` would, if nobody but this package would see the record.
+    def direct_lines(
+        self, logger: logging.Logger, level: int, forget: Callable[[object], object]
+    ) -> DirectLines | None:
+        """Return what writes lines without a record, if nobody would see the records.
 
-        For records that are written with every request: without the record, it takes half the time.
-
-        :param logger: one whose record would get to this handler alone, as ``only_handler`` says.
-        :param level: the record's level.
-        :param text: its message.
-        :param fields: its ``extra``.
-        :returns: whether that is done; if not, nothing has happened.
+        :param logger: a logger whose records get to this handler alone.
+        :param level: their level.
+        :param forget: called when the lines can't be written any more.
         """
         formatter = self.formatter
         if (
             type(formatter) is not MozlogFormatter
             or type(self) is not MozlogHandler
             # A method that is put on an instance makes it larger.
-            or len(self.__dict__) != self._size
+            or len(self.__dict__) != _HANDLER_SIZE
             or len(formatter.__dict__) != _FORMATTER_SIZE
-            or _passed_over() != _STANDARD
-            or (self.filters and not all(_leaves(one, fields) for one in self.filters))
+            or (of_handler(MozlogHandler), of_formatter(MozlogFormatter)[:2]) != _AS_MADE
+            or not _IS_UNTOUCHED
+            or not all(map(is_stock, self.filters))
         ):
-            return False
-        name = self.logger_name
-        if name == DEFAULT_LOGGER_NAME:
-            name = formatter.logger_name
+            return None
         try:
-            line = formatter.ordinary_line(
-                fields, time.time(), logger.name, level, os.getpid(), str.__str__(name), text
-            )
-        except Exception:  # it is for the careful way
-            return False
-        self.acquire()
-        try:
-            stream = self._stream
-            if type(stream) is TextIOWrapper:  # of the standard library, and not in Python
-                stream.write(line + self.terminator)
-                stream.flush()
-            else:
-                self._write(line)
-        except Exception:
-            self.handleError(make_record(logger, level, text, fields))
-        finally:
-            self.release()
-        return True
+            return DirectLines(logger, level, self, formatter, forget)
+        except Exception:  # tables that have been replaced by something else
+            return None
 
     def _rename(self, name: str) -> None:
         self._spent = SpentName(name)
@@ -146,31 +122,10 @@ class MozlogHandler(_StreamHandler):
 
 
 _FLUSH: object = _StreamHandler.flush if is_untouched(_StreamHandler.flush) else None
+_HANDLER_SIZE = len(MozlogHandler().__dict__)
 _FORMATTER_SIZE = len(MozlogFormatter().__dict__)
-
-
-def _passed_over() -> tuple[object, ...]:
-    """Return the methods that :meth:`MozlogHandler.write_plain` does not call."""
-    return (
-        MozlogHandler.handle,
-        MozlogHandler.filter,
-        MozlogHandler.emit,
-        MozlogHandler.format,
-        MozlogHandler.flush,
-        MozlogFormatter.format,
-        MozlogFormatter.convert_record,
-        RequestIdLogFilter.filter,
-    )
-
-
-_STANDARD = (
-    _passed_over()
-    if is_untouched(logging.Handler.handle, logging.Handler.filter, logging.Handler.format)
+_AS_MADE = of_handler(MozlogHandler), of_formatter(MozlogFormatter)[:2]
+_IS_UNTOUCHED = (
+    is_untouched(logging.Handler.handle, logging.Handler.filter, logging.Handler.format)
     and _FLUSH is not None
-    else None
 )
-
-
-def _leaves(one: object, fields: dict[str, Any]) -> bool:
-    """Tell whether a filter would leave a record with these fields as it is."""
-    return type(one) is RequestIdLogFilter and "rid" in fields and "filter" not in one.__dict__

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from operator import attrgetter
 from types import FunctionType
 
 from .reprs import class_of
@@ -15,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from typing import Any
+
+    from .direct import DirectLines
 
 # By logger, level and its name; one or two are used. Past it the cache starts again from empty.
 _MAX_PROTOTYPES = 64
@@ -59,27 +62,51 @@ def is_plain(logger: Any) -> bool:
     )
 
 
-def only_handler(
-    logger: logging.Logger, level: int, fields: dict[str, Any]
-) -> logging.Handler | None:
-    """Return the handler that alone would get a record, if nobody else would see it.
+# By logger and level; one or two are used. Past it the cache starts again from empty.
+_MAX_DIRECT_LINES = 64
+_direct_lines: dict[tuple[int, int], DirectLines] = {}
 
-    :returns: ``None`` where there are several or none, where a filter, a patched method or a record
-        factory would have its say, and where a field has a name that means something to a record.
+
+def direct_lines(logger: logging.Logger, level: int) -> DirectLines | None:
+    """Return what writes lines of this logger and level without making a record, if anything may.
+
+    :returns: ``None`` where somebody would see the record: another handler than one of this
+        package, a filter, a patched method, a record factory.
     """
-    global _free_names
+    lines = _direct_lines.get((id(logger), level))
+    if lines is None or not lines.hold(logger):
+        lines = _find_direct_lines(logger, level)
+    return lines
+
+
+def _find_direct_lines(logger: logging.Logger, level: int) -> DirectLines | None:
+    key = id(logger), level
+
+    def forget(_: object) -> None:
+        _direct_lines.pop(key, None)
+
+    forget(None)
     if (
         type(logger) is not _LOGGER
         or logger.filters
         or len(logger.__dict__) != _LOGGER_SIZE  # a method that is put on it makes it larger
-        or _passed_over() != _STANDARD
+        or logging.getLogRecordFactory() is not _RECORD
+        or (of_logger(_LOGGER), of_record(_RECORD)) != _AS_MADE
+        or not _IS_UNTOUCHED
     ):
         return None
-    names = [*fields]
-    if names != _free_names:
-        if not _MEANINGFUL.isdisjoint(names):
-            return None
-        _free_names = names
+    handler: Any = only_handler(logger, level)
+    make = getattr(handler, "direct_lines", None)  # it is a MozlogHandler's
+    lines: DirectLines | None = None if make is None else make(logger, level, forget)
+    if lines is not None:
+        if len(_direct_lines) >= _MAX_DIRECT_LINES:
+            _direct_lines.clear()
+        _direct_lines[key] = lines
+    return lines
+
+
+def only_handler(logger: logging.Logger, level: int) -> logging.Handler | None:
+    """Return the handler that alone would get records of this logger and level, if one would."""
     found: logging.Handler | None = None
     current: logging.Logger | None = logger
     while current is not None:  # as Logger.callHandlers goes
@@ -94,25 +121,12 @@ def only_handler(
     return found
 
 
-def _passed_over() -> tuple[object, ...]:
-    """Return what of the standard library has no part in a line without a record."""
-    return (
-        logging.getLogRecordFactory(),
-        _RECORD.__init__,
-        _RECORD.getMessage,
-        _LOGGER.makeRecord,
-        _LOGGER.log,
-        _LOGGER._log,
-        _LOGGER.handle,
-        _LOGGER.callHandlers,
-        _LOGGER.filter,
-    )
-
-
-_STANDARD = (_RECORD, *_passed_over()[1:]) if is_untouched(*_passed_over()[1:]) else None
+#: Find the methods that have no part in a line without a record.
+of_logger = attrgetter("makeRecord", "log", "_log", "handle", "callHandlers", "filter")
+of_record = attrgetter("__init__", "getMessage")
+_AS_MADE = of_logger(_LOGGER), of_record(_RECORD)
+_IS_UNTOUCHED = is_untouched(*_AS_MADE[0], *_AS_MADE[1])
 _LOGGER_SIZE = len(_LOGGER("").__dict__) + 1  # getLogger adds its manager
-_MEANINGFUL = TAKEN | {"logger_name"}
-_free_names: list[str] = []  # the latest that were none of these, which spares the next look
 
 
 def make_record(
@@ -127,7 +141,7 @@ def make_record(
     :param fields: what it has of a name that the record has already is renamed.
     """
     if not (
-        _STANDARD is not None
+        _IS_UNTOUCHED
         and logging.getLogRecordFactory() is _RECORD
         and _RECORD.__init__ is _INIT
         and logging.logThreads

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from logging import ERROR, INFO
 
-from .records import TAKEN, is_plain, make_record, only_handler, renamed
+from .records import TAKEN, direct_lines, is_plain, make_record, renamed
 from .reprs import safe_text
 
 TYPE_CHECKING = False
@@ -86,7 +87,6 @@ class RequestSummary:
         self,
         code: int | None,
         error: BaseException | None = None,
-        *,
         failed: bool = False,
         gone: bool = False,
         timed: bool = True,
@@ -110,11 +110,12 @@ class RequestSummary:
         try:
             if error is None:
                 error = self.error
-            status: object = CLIENT_CLOSED_REQUEST if gone else code
+            status: object = code
             errno = 0
-            if type(status) is not int and status is not None:
-                status = _status(status)
-            if not gone:
+            if gone:
+                status = CLIENT_CLOSED_REQUEST
+            elif type(code) is not int or code >= 500 or error is not None or failed:
+                status = None if code is None else _status(code)
                 if error is not None or failed:
                     errno = 500
                 elif type(status) is int and status >= 500:
@@ -135,9 +136,10 @@ class RequestSummary:
                 fields["t"] = self.elapsed()
             else:
                 fields.pop("t", None)
+            logger = self._logger
             _log(
-                _summary_logger() if self._logger is None else self._logger,
-                logging.ERROR if errno else logging.INFO,
+                _summary_logger() if logger is None else logger,
+                ERROR if errno else INFO,
                 "" if error is None or gone else safe_text(error),
                 fields,
             )
@@ -169,9 +171,8 @@ def _is_excluded(path: Any, exclude_paths: Container[str]) -> bool:
 def _log(logger: logging.Logger, level: int, text: str, fields: dict[str, Any]) -> None:
     if not logger.isEnabledFor(level):
         return
-    handler: Any = only_handler(logger, level, fields)
-    write_plain = getattr(handler, "write_plain", None)  # it is a MozlogHandler's
-    if write_plain is not None and write_plain(logger, level, text, fields):
+    lines = direct_lines(logger, level)
+    if lines is not None and lines.write(logger, text, fields):
         return
     if is_plain(logger):
         # What Logger._log does, without its walk up the stack for a caller that would be this line.
