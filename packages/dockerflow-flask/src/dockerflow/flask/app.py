@@ -7,7 +7,7 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,6 +45,7 @@ from .wsgi import (
 
 if TYPE_CHECKING:
     from blinker import NamedSignal
+    from flask import Request
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -124,9 +125,8 @@ class Dockerflow(ChecksOfExtension):
         app.extensions["dockerflow"] = self
         app.register_blueprint(self._make_blueprint())
         # First before and last after all others, whenever they were registered.
-        app.before_request_funcs.setdefault(None, []).insert(0, self._before_request)
+        app.url_value_preprocessors.setdefault(None, []).insert(0, self._before_request)
         app.after_request_funcs.setdefault(None, []).insert(0, self._after_request)
-        app.teardown_request_funcs.setdefault(None, []).insert(0, self._teardown_request)
         got_request_exception.connect(self._got_request_exception, app)
         app.wsgi_app = ObservedApplication(app, self, app.wsgi_app)  # type: ignore[method-assign]
 
@@ -214,9 +214,27 @@ class Dockerflow(ChecksOfExtension):
         ``code``, ``errno`` and the final ``t`` are added when the response has been handed over.
         """
         request = current_request()
-        environ = request.environ
         observed = ObservedRequest.of(request)
-        kept = current_globals()
+        fields = self._fields_of(request, observed)
+        if "t" in fields:
+            fields["t"] = observed.elapsed()
+        return fields
+
+    def fields_of(self, request: Request, observed: ObservedRequest) -> Mapping[str, Any]:
+        """Return what :meth:`summary_extra` does, ``t`` apart.
+
+        :param request: Flask's current request.
+        :param observed: what is known of it.
+        """
+        extra = self.summary_extra
+        # Saves asking Flask's proxies once more, where it is not overridden.
+        if getattr(extra, "__func__", None) is _SUMMARY_EXTRA:
+            return self._fields_of(request, observed)
+        return extra()
+
+    def _fields_of(self, request: Request, observed: ObservedRequest) -> dict[str, Any]:
+        environ = request.environ
+        kept = current_globals().__dict__
         with_query = observed.settings.get("DOCKERFLOW_SUMMARY_LOG_QUERYSTRING")
         try:
             uid = self.user_id()
@@ -224,20 +242,18 @@ class Dockerflow(ChecksOfExtension):
             self.logger.exception("The user's id can't be had for the request summary")
             uid = ""
         fields = summary_fields(
-            method=request.method,
-            path=request.path,
+            request.method,
+            request.path,
             # what request.headers would return, at a fifth of the time
-            agent=environ.get("HTTP_USER_AGENT", ""),
-            lang=environ.get("HTTP_ACCEPT_LANGUAGE", ""),
-            uid="" if uid is None else uid,
+            environ.get("HTTP_USER_AGENT", ""),
+            environ.get("HTTP_ACCEPT_LANGUAGE", ""),
+            "" if uid is None else uid,
             # not the value in `g`, which a request made within this one may share
-            rid=observed.request_id if "_request_id" in kept else None,
-            querystring=decode_query(request.query_string)
-            if with_query and enabled(with_query)
-            else None,
+            observed.request_id if "_request_id" in kept else None,
+            decode_query(request.query_string) if with_query and enabled(with_query) else None,
         )
         if "_start_timestamp" in kept:
-            fields["t"] = observed.summary.elapsed()
+            fields["t"] = 0
         return fields
 
     def user_id(self) -> Any:
@@ -253,15 +269,18 @@ class Dockerflow(ChecksOfExtension):
             return identity
         return user.get_id() if user.is_authenticated else ""
 
-    def _before_request(self) -> None:
-        request_id = ObservedRequest.of(current_request()).request_id
-        kept = current_globals()
+    def _before_request(self, endpoint: str | None, values: dict[str, Any] | None) -> None:
+        # As a preprocessor of URL values: these come first, and Flask asks none if it is async.
+        observed = ObservedRequest.of(current_request())
+        observed.context = contextvars.copy_context()
+        request_id = observed.request_id
+        kept = current_globals().__dict__
         # `g` outlives a request where a test has pushed an app context around several.
         held = kept.get("request_id")
         if held is None or held == kept.get("_request_id"):
-            kept.request_id = request_id
-        kept._request_id = request_id
-        kept._start_timestamp = time.time()
+            kept["request_id"] = request_id
+        kept["_request_id"] = request_id
+        kept["_start_timestamp"] = time.time()
 
     def _after_request(self, response: Response) -> Response:
         observed = ObservedRequest.of(current_request())
@@ -271,19 +290,27 @@ class Dockerflow(ChecksOfExtension):
             observed.processed(response)
         return response
 
+    def observe_teardown(self, app: Flask) -> None:
+        """Have the id of a request taken back that no WSGI server has brought.
+
+        Only tests make such requests: it would cost the others as much as all of the id.
+        """
+        functions = app.teardown_request_funcs.setdefault(None, [])
+        if self._teardown_request not in functions:
+            functions.insert(0, self._teardown_request)
+
     def _teardown_request(self, error: BaseException | None) -> None:
         observed = ObservedRequest.known(current_request())
-        if observed is None:  # a request context that served nothing, made to build a URL, say
-            return
-        if not observed.summary.fields:  # another after_request function raised
-            observed.collect()
-        if observed.start_response is None:
+        if observed is not None and observed.start_response is None:
             observed.torn_down()
 
     def _got_request_exception(self, sender: Flask, exception: BaseException, **extra: Any) -> None:
         observed = ObservedRequest.of(current_request())
-        observed.summary.error = exception
+        observed.error = exception
         observed.collect()
+
+
+_SUMMARY_EXTRA = Dockerflow.summary_extra
 
 
 def _to_response(reply: Reply) -> Response:

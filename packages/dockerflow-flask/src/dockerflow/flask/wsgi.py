@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import current_app, g, request
+from flask import Request, current_app, g, request
 from werkzeug.wsgi import ClosingIterator
 
 from dockerflow.endpoints import enabled
@@ -21,7 +22,7 @@ from dockerflow.logging.summary import RequestSummary, excluded_paths, summary_f
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-    from flask import Flask, Request, Response
+    from flask import Flask, Response
 
     from .app import Dockerflow
 
@@ -39,36 +40,39 @@ class ObservedApplication:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request as the application does."""
         outer = environ.get(_KEY)
-        if outer is not None and not outer.summary.written:
+        if outer is not None and not outer.written:
             # mounted below another observed application, which writes the one record
             return self.wsgi_app(environ, start_response)
         observed = ObservedRequest(self.app, self.dockerflow, environ, start_response)
         token = request_id_context.set(observed.request_id)
         try:
             body = self.wsgi_app(environ, observed.observe_start)
+            if observed.streamed is False:  # most of all
+                observed.finish(observed.error)
+                return body
             return observed.observe_body(body, environ)
         except BaseException as error:
             observed.code = 500  # what a WSGI server makes of it
-            if not observed.summary.fields:
-                observed.collect_from(environ)
+            observed.collect_late(environ)
             observed.finish(error)
             raise
         finally:
             request_id_context.reset(token)
 
 
-class ObservedRequest:
+class ObservedRequest(RequestSummary):
     """What is known of one request while it lasts; kept in its WSGI environment.
 
     It does not hold the environment: that circle would have to wait for the garbage collector.
 
     :ivar start_response: the server's own; ``None`` where no WSGI server has called.
     :ivar outer_id: the request id to go back to, where no WSGI server has called.
+    :ivar context: where Flask's objects are, from its first hook on until the fields are noted.
     """
 
     __slots__ = (
-        "app",
         "code",
+        "context",
         "dockerflow",
         "header",
         "outer_id",
@@ -76,7 +80,6 @@ class ObservedRequest:
         "settings",
         "start_response",
         "streamed",
-        "summary",
     )
 
     def __init__(
@@ -86,17 +89,17 @@ class ObservedRequest:
         environ: WSGIEnvironment,
         start_response: StartResponse | None,
     ) -> None:
+        RequestSummary.__init__(self, dockerflow.summary_logger)  # super() takes longer
         settings: Any = app.config
         self.settings: dict[str, Any] = settings
-        self.app = app
         self.dockerflow = dockerflow
-        self.summary = RequestSummary(dockerflow.summary_logger)
         header: str = settings.get("DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER
         self.header = header
         sent = environ.get(_environ_key(header))
         self.request_id = (sent and sane_request_id(sent)) or new_request_id()
         self.start_response = start_response
         self.outer_id: str | None = None
+        self.context: Context | None = None
         self.code: int | None = None
         self.streamed: bool | None = None
         environ[_KEY] = self
@@ -107,37 +110,42 @@ class ObservedRequest:
 
         A test may have pushed a request context of its own; then the request begins here.
         """
-        observed = request.environ.get(_KEY)
-        if isinstance(observed, cls):
-            return observed
+        known = cls.known(request)
+        if known is not None:
+            return known
         app = running_app()
-        observed = cls(app, app.extensions["dockerflow"], request.environ, None)
+        dockerflow: Dockerflow = app.extensions["dockerflow"]
+        observed = cls(app, dockerflow, request.environ, None)
         observed.outer_id = request_id_context.get()
         request_id_context.set(observed.request_id)
+        dockerflow.observe_teardown(app)
         return observed
 
     @classmethod
     def known(cls, request: Request) -> ObservedRequest | None:
         """Return what is known of a request, ``None`` where it has not begun."""
         observed = request.environ.get(_KEY)
-        return observed if isinstance(observed, cls) else None
+        return observed if type(observed) is cls else None
 
     # ------------------------------------------------------------------ in Flask's context
 
     def collect(self) -> None:
         """Note the fields of the summary while Flask's context is there to be asked."""
+        self.context = None
+        request = current_request()
         try:
-            self.summary.fields = dict(self.dockerflow.summary_extra())
+            fields = self.dockerflow.fields_of(request, self)
+            self.fields = fields if type(fields) is dict else dict(fields)
         except Exception:
             self.dockerflow.logger.exception("summary_extra() raised: the summary goes without it")
-            self.collect_from(current_request().environ)
+            self._collect_from(request.environ)
 
     def processed(self, response: Response) -> None:
         """Do what is done at the end of a request, where no WSGI server has called."""
         if self._id_is_wanted(response.headers):
             response.headers[self.header] = self.request_id
         self.code = response.status_code
-        self.finish(self.summary.error)
+        self.finish(self.error)
         self.torn_down()
 
     def torn_down(self) -> None:
@@ -158,12 +166,9 @@ class ObservedRequest:
 
     def observe_body(self, body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[bytes]:
         """Write the summary, or have it written at the end of a streamed body."""
-        if not self.summary.fields:
-            self.collect_from(environ)
-        if self.streamed is None:
-            self.streamed = not isinstance(body, (list, tuple))
-        if not self.streamed:
-            self.finish(self.summary.error)
+        self.collect_late(environ)
+        if self.streamed is None and isinstance(body, (list, tuple)):
+            self.finish(self.error)
             return body
         file_wrapper = environ.get("wsgi.file_wrapper")
         if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
@@ -182,12 +187,12 @@ class ObservedRequest:
                 if close is not None:
                     close()
             finally:
-                self.finish(self.summary.error)
+                self.finish(self.error)
 
         try:
             body.close = observed_close
         except AttributeError:  # a server's wrapper in C
-            self.finish(self.summary.error)
+            self.finish(self.error)
         return body  # type: ignore[no-any-return]
 
     def _body_ended(self, is_head: bool, error: BaseException | None, complete: bool) -> None:
@@ -195,21 +200,14 @@ class ObservedRequest:
             self.code is None or (self.code >= 200 and self.code not in (204, 304))
         )
         gone = error is None and has_body and not complete
-        self.finish(error or self.summary.error, gone=gone)
+        self.finish(error or self.error, gone=gone)
 
     def finish(self, error: BaseException | None, *, gone: bool = False) -> None:
         """Write the summary, unless it is written."""
-        summary = self.summary
         exclude_paths = self.settings.get("DOCKERFLOW_SUMMARY_EXCLUDE_PATHS") or ()
         if exclude_paths:
             exclude_paths = excluded_paths(exclude_paths, self.dockerflow.logger)
-        summary.write(
-            self.code,
-            error=error,
-            gone=gone,
-            timed="t" in summary.fields,
-            exclude_paths=exclude_paths,
-        )
+        self.write(self.code, error, False, gone, "t" in self.fields, exclude_paths)
 
     def _id_is_wanted(self, headers: Iterable[tuple[str, str]]) -> bool:
         wanted = self.settings.get("DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True)
@@ -221,17 +219,25 @@ class ObservedRequest:
                 return False
         return True
 
-    def collect_from(self, environ: WSGIEnvironment) -> None:
-        """Note what the WSGI environment says, where Flask's context has not been asked."""
-        request = self.app.request_class(environ)
-        fields = summary_fields(
+    def collect_late(self, environ: WSGIEnvironment) -> None:
+        """Note the fields, if they are not yet, where Flask has let go of the request."""
+        if self.fields:
+            return
+        if self.context is None:
+            self._collect_from(environ)
+        else:
+            self.context.run(self.collect)
+
+    def _collect_from(self, environ: WSGIEnvironment) -> None:
+        request = Request(environ)
+        self.fields = summary_fields(
             method=request.method,
             path=request.path,
             agent=request.headers.get("User-Agent", ""),
             lang=request.headers.get("Accept-Language", ""),
             rid=self.request_id,
         )
-        self.summary.fields = {**fields, "t": 0}
+        self.fields["t"] = 0
 
 
 def is_streamed(response: Response) -> bool:
@@ -239,6 +245,8 @@ def is_streamed(response: Response) -> bool:
     if response.direct_passthrough:
         return True
     body: object = response.response
+    if type(body) is list:
+        return False
     if isinstance(body, ClosingIterator) and "Content-Length" in response.headers:
         # An HTTPException: Flask calls it as a WSGI application, whose page it has then in hand.
         # https://werkzeug.palletsprojects.com/en/stable/wrappers/#werkzeug.wrappers.Response.force_type
