@@ -122,3 +122,57 @@ def test_settings_that_are_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(ImproperlyConfigured, match="settings are not configured"),
     ):
         conf.setting("BASE_DIR")
+
+
+# ---------------------------------------------------------------------- those of requests
+
+
+def assert_fresh() -> conf.RequestSettings:
+    """Compare what is remembered with what is read now, and return it."""
+    remembered = conf.request_settings()
+    fresh = conf.RequestSettings(settings._wrapped)
+    for name in ("header", "meta_key", "header_key", "logs_query", "exclude_paths"):
+        assert getattr(remembered, name) == getattr(fresh, name), name
+    assert conf.request_settings() is remembered  # as nothing has changed
+    return remembered
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_settings_of_requests(loaded: bool) -> None:
+    """The settings of requests are remembered until one is set, changed, deleted or overridden."""
+    bottom: Any = global_settings
+    if loaded:  # as by DJANGO_SETTINGS_MODULE, which makes a layer of its own kind
+        bottom = Settings.__new__(Settings)
+        bottom.__dict__.update(SETTINGS_MODULE="mine", DEBUG=False, _explicit_settings=set())
+    before = settings._wrapped
+    settings._wrapped = bottom if loaded else UserSettingsHolder(bottom)
+    try:
+        assert assert_fresh().header_key == "x-request-id"
+        settings.DOCKERFLOW_REQUEST_ID_HEADER_NAME = "X-Mine"
+        assert assert_fresh().header_key == "x-mine"
+        settings.DOCKERFLOW_REQUEST_ID_HEADER_NAME = "X-Other"
+        assert assert_fresh().header_key == "x-other"
+        settings.DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER = "off"
+        settings.UNRELATED = 1
+        assert assert_fresh().header_key is None
+        del settings.UNRELATED, settings.DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER
+        with override_settings(DOCKERFLOW_SUMMARY_LOG_QUERYSTRING=True):
+            assert assert_fresh().logs_query
+            del settings.DOCKERFLOW_REQUEST_ID_HEADER_NAME
+            assert assert_fresh().header == "X-Request-ID"
+            del settings.DOCKERFLOW_SUMMARY_LOG_QUERYSTRING
+            settings.DOCKERFLOW_REQUEST_ID_HEADER_NAME = "X-Third"
+            found = assert_fresh()
+            assert (found.header, found.logs_query) == ("X-Third", False)
+        assert assert_fresh().header == "X-Other"
+        with override_settings(UNRELATED=1):
+            del settings.UNRELATED
+            assert_fresh()
+            settings.UNRELATED = 2
+            del settings.DOCKERFLOW_REQUEST_ID_HEADER_NAME
+            assert assert_fresh().header == "X-Request-ID"
+        del settings.DOCKERFLOW_REQUEST_ID_HEADER_NAME
+        assert assert_fresh().header == "X-Request-ID"
+    finally:
+        settings._wrapped = before
+    assert_fresh()

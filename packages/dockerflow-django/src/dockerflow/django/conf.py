@@ -7,7 +7,7 @@ import logging
 import re
 import traceback
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from django.conf import Settings, UserSettingsHolder, global_settings, settings
 from django.utils.module_loading import import_string
@@ -55,63 +55,62 @@ def report(message: str, *args: object, exc_info: bool = False) -> None:
             traceback.print_exc()
 
 
-class RequestSettings(NamedTuple):
-    """The settings that count for each request.
-
-    :param header: the header of the request's id, as it is sent back.
-    :param header_key: its name in ``response.headers``, by which they are told apart.
-    :param meta_key: its name in ``request.META``.
-    :param exclude_paths: as it is set.
-    """
-
-    header: str
-    header_key: str
-    meta_key: str
-    sends_id: bool
-    logs_query: bool
-    exclude_paths: Any
-
-
 _HEADER = "DOCKERFLOW_REQUEST_ID_HEADER_NAME"
 _RESPONSE_HEADER = "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER"
 _QUERYSTRING = "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"
 _EXCLUDE_PATHS = "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"
+_OF_REQUESTS = frozenset((_HEADER, _RESPONSE_HEADER, _QUERYSTRING, _EXCLUDE_PATHS))
 
-_latest: tuple[Any, Any] = (None, None)
+
+class RequestSettings:
+    """The settings that count for each request, and what they were read from.
+
+    :param layer: what Django's settings are made of at this moment.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        attributes: dict[str, Any] = layer.__dict__
+        self.layer = layer
+        self.keys = attributes.keys()
+        self.items = attributes.items()
+        present = {name: attributes[name] for name in _OF_REQUESTS if name in attributes}
+        self.absent = _OF_REQUESTS.difference(present)
+        self.present = present.items()
+        #: The names that a layer of override_settings hides, and those which it hid.
+        self.deleted = attributes.get("_deleted")
+        self.deleted_then = None if self.deleted is None else frozenset(self.deleted)
+
+        #: The header of the request's id, as it is sent back.
+        self.header = _request_id_header()
+        #: Its name in ``request.META``.
+        self.meta_key = "HTTP_" + self.header.upper().replace("-", "_")
+        #: Its name in ``response.headers``, by which they are told apart; None if it isn't sent.
+        self.header_key = self.header.lower() if enabled(setting(_RESPONSE_HEADER, True)) else None
+        self.logs_query = enabled(setting(_QUERYSTRING, False))
+        #: As it is set.
+        self.exclude_paths: Any = setting(_EXCLUDE_PATHS)
+
+
+_latest: RequestSettings | None = None
 
 
 def request_settings() -> RequestSettings:
     """Return the settings of requests as they are now."""
     global _latest
-    # To ask Django for four settings, most of them not set, takes ten times as long as to see that
-    # they are what they were: the same object, as long as no override_settings begins or ends, and
-    # in it the same values.
-    wrapped = _in_force["_wrapped"]
-    get = wrapped.__dict__.get  # a request has loaded the settings
-    state = (
-        wrapped,
-        get(_HEADER),
-        get(_RESPONSE_HEADER),
-        get(_QUERYSTRING),
-        get(_EXCLUDE_PATHS),
-        len(get("_deleted", ())),
-    )
+    # To ask Django for four settings, most of them not set, takes twenty times as long as to see
+    # that they are what they were: the same object, as long as no override_settings begins or ends,
+    # and in it the same of them set, to the same values.
     latest = _latest
-    if state != latest[0]:
-        latest = _latest = (state, _read_request_settings())
-    return latest[1]  # type: ignore[no-any-return]
-
-
-def _read_request_settings() -> RequestSettings:
-    header = _request_id_header()
-    return RequestSettings(
-        header,
-        header.lower(),
-        "HTTP_" + header.upper().replace("-", "_"),
-        enabled(setting(_RESPONSE_HEADER, True)),
-        enabled(setting(_QUERYSTRING, False)),
-        setting(_EXCLUDE_PATHS),
-    )
+    layer = _in_force["_wrapped"]  # a request has loaded the settings
+    if (
+        latest is None
+        or layer is not latest.layer
+        or not latest.keys.isdisjoint(latest.absent)
+        or (latest.present and not latest.present <= latest.items)
+        or latest.deleted != latest.deleted_then
+    ):
+        latest = _latest = RequestSettings(layer)
+    return latest
 
 
 def _request_id_header() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from types import MethodType
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
@@ -16,7 +17,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from dockerflow.logging.summary import SUMMARY_LOGGER
 
-from .observed import KEY, ObservedRequest
+from .observed import ObservedRequest, begin, observed_of
 from .views import ENDPOINTS, endpoint_of
 
 # What Django answers with a status of its own.
@@ -40,59 +41,61 @@ class DockerflowMiddleware(MiddlewareMixin):
         self._before: Any = convert_exception_to_response(
             self._before_async if self.async_mode else self._before_sync
         )
-        self._own_request = self._is_overridden("process_request")
-        self._own_response = self._is_overridden("process_response")
+        self._own_request = self.process_request != MethodType(_PROCESS_REQUEST, self)
+        # Compared with the methods that are there when a request comes, which a subclass or a test
+        # may have replaced: where they are these, the same is done in fewer steps.
+        self._process_response = MethodType(_PROCESS_RESPONSE, self)
+        self.plain_build = MethodType(_BUILD_EXTRA_META, self)
 
     def __call__(self, request: HttpRequest) -> Any:
         """Answer a request; the answer is to be awaited where ``get_response`` is async."""
         if self.async_mode:
             return self.__acall__(request)
-        observed = self._begin(request)
+        get_response: Any = self.get_response
+        observed = begin(self, request)
         try:
             response = None
             if self._own_request or request.path_info in ENDPOINTS:
                 response = self._before(request)
             if response is None:
-                response = self.get_response(request)
-            response = self.process_response(request, response)
+                response = get_response(request)
+            if self.process_response == self._process_response:
+                observed.answered(request, response)
+            else:
+                response = self.process_response(request, response)
         except BaseException as error:
-            observed.end(request, error)
+            observed.fail(request, error)
             raise
-        observed.end(request)
+        observed.end()
         return response
 
     async def __acall__(self, request: HttpRequest) -> Any:
         """Answer a request as the event loop's own."""
         get_response: Any = self.get_response
-        observed = self._begin(request)
+        observed = begin(self, request)
         try:
             response = None
             if self._own_request or request.path_info in ENDPOINTS:
                 response = await self._before(request)
             if response is None:
                 response = await get_response(request)
-            if self._own_response:
-                response = await sync_to_async(self.process_response)(request, response)
+            if self.process_response == self._process_response:
+                observed.answered(request, response)
             else:
-                response = self.process_response(request, response)
-            if observed.is_streamed:
+                response = await sync_to_async(self.process_response)(request, response)
+            if observed.body is not None:
                 observed.watch(asyncio.current_task())
         except BaseException as error:
-            observed.end(request, error)
+            observed.fail(request, error)
             raise
-        observed.end(request)
+        observed.end()
         return response
 
-    def _begin(self, request: HttpRequest) -> ObservedRequest:
-        observed = request.__dict__.get(KEY)
-        if observed is None or not observed.depth:  # or it is listed twice
-            observed = ObservedRequest(self, request)
-            observed.begin(request)
-        observed.depth += 1
-        return observed
-
     def _before_sync(self, request: HttpRequest) -> Any:
-        return self.process_request(request)
+        if self._own_request:
+            return self.process_request(request)
+        view = endpoint_of(request.path_info, asynchronous=False)
+        return None if view is None else view(request)
 
     async def _before_async(self, request: HttpRequest) -> Any:
         if self._own_request:
@@ -114,9 +117,9 @@ class DockerflowMiddleware(MiddlewareMixin):
         :param request: the request, before any other middleware has seen it.
         :returns: a response, or ``None`` for the application's own requests.
         """
-        observed = request.__dict__.get(KEY)
-        if observed is None or not observed.depth:
-            ObservedRequest(self, request).begin(request)
+        observed = begin(self, request)
+        if isinstance(observed, ObservedRequest):
+            observed.token = None
         view = endpoint_of(request.path_info, asynchronous=False)
         return None if view is None else view(request)
 
@@ -127,9 +130,11 @@ class DockerflowMiddleware(MiddlewareMixin):
         :param response: the answer; ``None``, as tests give it, makes a summary without ``code``.
         :returns: ``response``, which may be anything: what is no response is left alone.
         """
-        observed = request.__dict__.get(KEY) or ObservedRequest(self, request)
-        if observed.middleware is self or not observed.depth:  # or it is listed twice
-            observed.processed(request, response)
+        observed = observed_of(self, request)
+        if observed.token is None:
+            observed.answered_alone(request, response)
+        elif observed.middleware is self:  # or it is listed twice
+            observed.answered(request, response)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
@@ -140,8 +145,8 @@ class DockerflowMiddleware(MiddlewareMixin):
         :param request: the request that failed.
         :param exception: what its view raised.
         """
-        observed = request.__dict__.get(KEY) or ObservedRequest(self, request)
-        if not observed.depth and not isinstance(exception, _ANSWERED):
+        observed = observed_of(self, request)
+        if observed.token is None and not isinstance(exception, _ANSWERED):
             observed.collect(request)
             observed.finish(exception)
 
@@ -150,5 +155,13 @@ class DockerflowMiddleware(MiddlewareMixin):
 
         ``code``, ``errno`` and the final ``t`` are added when the response has been handed over.
         """
-        observed = request.__dict__.get(KEY) or ObservedRequest(self, request)
-        return observed.basic_fields(request)
+        observed = observed_of(self, request)
+        fields = observed.basic_fields(request)
+        if "t" in fields:
+            fields["t"] = observed.elapsed()
+        return fields
+
+
+_PROCESS_REQUEST = DockerflowMiddleware.process_request
+_PROCESS_RESPONSE = DockerflowMiddleware.process_response
+_BUILD_EXTRA_META = DockerflowMiddleware._build_extra_meta  # pyright: ignore[reportPrivateUsage]

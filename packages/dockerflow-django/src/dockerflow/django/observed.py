@@ -10,7 +10,7 @@ from contextvars import Token
 from typing import TYPE_CHECKING, Any
 
 from django.core.signals import got_request_exception
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 
 from dockerflow.logging.body import ObservedAsyncBody, ObservedBody
@@ -26,7 +26,7 @@ from dockerflow.logging.summary import (
     summary_fields,
 )
 
-from .conf import logger, report, request_settings
+from .conf import RequestSettings, logger, report, request_settings
 from .users import loaded_user_id
 
 if TYPE_CHECKING:
@@ -39,112 +39,122 @@ KEY = "_dockerflow_request"
 _GONE = (asyncio.CancelledError, GeneratorExit)
 
 
-class ObservedRequest:
-    """What is known of one request while it lasts; kept on the request itself.
+class ObservedRequest(RequestSummary):
+    """One request while it lasts, and its summary, in one object."""
 
-    :param middleware: the first middleware that sees the request.
-    """
+    middleware: DockerflowMiddleware
+    """The first middleware that saw it."""
+    settings: RequestSettings
 
     # What most requests leave as it is lies here, and costs them nothing.
     request_id: str | None = None
+    token: Token[str | None] | Any = None
+    """What takes the id back; there while a middleware is being called."""
     code: int | None = None
-    depth = 0
-    _token: Token[str | None] | None = None
-    _token_of_closing: Token[str | None] | None = None
-    _processed = False
+    body: weakref.ref[ObservedBody[bytes] | ObservedAsyncBody[bytes]] | None = None
+    """That of a streamed response, whose end is the end of the request."""
+    _is_due = False  # whether the summary is written when the call of the middleware ends
     _has_body = True
-    _body: weakref.ref[ObservedBody[bytes] | ObservedAsyncBody[bytes]] | None = None
+    _token_of_closing: Token[str | None] | None = None
     _finalizer: Any = None
     _sent_by_server = False
 
-    def __init__(self, middleware: DockerflowMiddleware, request: HttpRequest) -> None:
-        self.middleware = middleware
-        self.summary = RequestSummary(middleware.summary_logger)
-        self.settings = request_settings()
-        request.__dict__[KEY] = self
-
-    def begin(self, request: HttpRequest) -> None:
-        """Give the request its id, in place until :meth:`end`."""
-        sent = request.META.get(self.settings.meta_key)
-        request_id = (sent and sane_request_id(sent)) or new_request_id()
-        self.request_id = request_id
-        self._token = request_id_context.set(request_id)
-        attributes = request.__dict__
-        attributes["_id"] = request_id
-        attributes["_start_timestamp"] = time.time()
-
-    def end(self, request: HttpRequest, error: BaseException | None = None) -> None:
-        """End the call of a middleware, and with the outermost the request, if it isn't streamed.
-
-        :param error: the exception that leaves the middleware, if one does.
-        """
-        self.depth -= 1
-        if self.depth:
-            return
-        assert self._token is not None
-        try:
-            if error is not None:
+    def answered(self, request: HttpRequest, response: Any) -> None:
+        """Note the response, and send the id with it."""
+        if not self.fields:
+            middleware = self.middleware
+            if middleware._build_extra_meta == middleware.plain_build:  # pyright: ignore[reportPrivateUsage]
+                self.fields = self.basic_fields(request)  # saves a ``t`` that nobody sees
+            else:
                 self.collect(request)
-                self.code = 500  # what a server makes of it
-                self.finish(error, gone=isinstance(error, _GONE))
-            elif self._processed and self._body is None:
-                self.finish()
+        if isinstance(response, HttpResponse):
+            self.code = response.status_code
+            self._is_due = True
+        else:
+            self.code = getattr(response, "status_code", None)
+            is_streamed = isinstance(response, StreamingHttpResponse)
+            self._is_due = not is_streamed
+            if is_streamed:
+                self._observe_body(request, response)
+            elif not isinstance(response, HttpResponseBase):
+                return
+        settings = self.settings
+        key = settings.header_key
+        if key is None or self.request_id is None:
+            return
+        headers: Any = response.headers
+        try:
+            # A sane id needs no test of what headers may hold, which takes five times as long.
+            headers._store.setdefault(key, (settings.header, self.request_id))
+        except AttributeError:  # another Django, or headers of an application's own
+            headers.setdefault(settings.header, self.request_id)
+
+    def answered_alone(self, request: HttpRequest, response: Any) -> None:
+        """Note the response where no middleware is being called, and end the request with it."""
+        self.answered(request, response)
+        if self.body is None:
+            self.finish()
+        request_id_context.set(None)
+
+    def end(self) -> None:
+        """End the call of the middleware, and the request, if it isn't streamed."""
+        try:
+            if self._is_due:
+                if self.settings.exclude_paths is None and "t" in self.fields:
+                    self.write(self.code)  # saves a call with keywords
+                    self.error = None
+                else:
+                    self.finish()
         finally:
-            request_id_context.reset(self._token)
+            request_id_context.reset(self.token)
+            self.token = None
+
+    def fail(self, request: HttpRequest, error: BaseException) -> None:
+        """End the call of the middleware, and the request.
+
+        :param error: the exception that leaves the middleware.
+        """
+        try:
+            self.collect(request)
+            self.code = 500  # what a server makes of it
+            self.finish(error, gone=isinstance(error, _GONE))
+        finally:
+            request_id_context.reset(self.token)
+            self.token = None
 
     def collect(self, request: HttpRequest) -> None:
         """Note the fields of the summary, once."""
-        summary = self.summary
-        if summary.fields:
+        if self.fields:
             return
         try:
             fields = self.middleware._build_extra_meta(request)  # pyright: ignore[reportPrivateUsage]
-            summary.fields = fields if type(fields) is dict else dict(fields)
+            self.fields = fields if type(fields) is dict else dict(fields)
         except Exception:
             report("_build_extra_meta() raised: the summary goes without it", exc_info=True)
-            summary.fields = self.basic_fields(request)
+            self.fields = self.basic_fields(request)
 
     def basic_fields(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the fields that every summary has, without ``code``."""
+        """Return the fields that every summary has, without ``code``.
+
+        :returns: with a ``t`` of 0 where the time is to be told.
+        """
         headers = request.META  # not request.headers, which others might then find as it is now
-        query = None
-        if self.settings.logs_query:
-            query = headers.get("QUERY_STRING", "")
-            if "wsgi.version" in headers:  # https://peps.python.org/pep-3333/#unicode-issues
-                query = query.encode("latin-1", "replace")
-            query = decode_query(query)
         attributes = request.__dict__
+        uid: Any = ""
+        if "user" in attributes or "_cached_user" in attributes or "_acached_user" in attributes:
+            uid = loaded_user_id(attributes)
         fields = summary_fields(
-            method=request.method or "",
-            path=request.path,
-            agent=headers.get("HTTP_USER_AGENT", ""),
-            lang=headers.get("HTTP_ACCEPT_LANGUAGE", ""),
-            uid=loaded_user_id(request),
-            rid=attributes.get("_id"),
-            querystring=query,
+            request.method or "",
+            request.path,
+            headers.get("HTTP_USER_AGENT", ""),
+            headers.get("HTTP_ACCEPT_LANGUAGE", ""),
+            uid,
+            attributes.get("_id"),
+            _query(headers) if self.settings.logs_query else None,
         )
         if "_start_timestamp" in attributes:
-            fields["t"] = self.summary.elapsed()
+            fields["t"] = 0
         return fields
-
-    def processed(self, request: HttpRequest, response: Any) -> None:
-        """Note the response, and see to its end."""
-        self.collect(request)
-        self._processed = True
-        self.code = getattr(response, "status_code", None)
-        if isinstance(response, HttpResponseBase):
-            self._send_id(response)
-            if isinstance(response, StreamingHttpResponse):
-                self._observe_body(request, response)
-        if not self.depth:
-            if self._body is None:
-                self.finish()
-            request_id_context.set(None)
-
-    @property
-    def is_streamed(self) -> bool:
-        """Whether the end of the request is that of its response's body."""
-        return self._body is not None
 
     def watch(self, task: asyncio.Task[Any] | None) -> None:
         """Take the end of the task that sends a streamed body for the end of that body.
@@ -158,28 +168,16 @@ class ObservedRequest:
         """Write the summary, unless it is written."""
         if self._finalizer is not None:
             self._finalizer.detach()
-        summary = self.summary
-        if not summary.written:
+        if not self.written:
             paths = self.settings.exclude_paths
-            summary.write(
+            self.write(
                 self.code,
-                error=error,
+                error,
                 gone=gone,
-                timed="t" in summary.fields,
+                timed="t" in self.fields,
                 exclude_paths=() if paths is None else excluded_paths(paths, logger),
             )
-        summary.error = None
-
-    def _send_id(self, response: HttpResponseBase) -> None:
-        settings = self.settings
-        if not settings.sends_id or self.request_id is None:
-            return
-        headers: Any = response.headers
-        try:
-            # A sane id needs no test of what headers may hold, which takes five times as long.
-            headers._store.setdefault(settings.header_key, (settings.header, self.request_id))
-        except AttributeError:  # another Django, or headers of an application's own
-            headers.setdefault(settings.header, self.request_id)
+        self.error = None
 
     # ------------------------------------------------------------------ streamed bodies
 
@@ -188,7 +186,7 @@ class ObservedRequest:
         self._has_body = request.method != "HEAD" and code >= 200 and code not in (204, 304)
         kind: Any = ObservedAsyncBody if getattr(response, "is_async", False) else ObservedBody
         body: Any = kind(response.streaming_content, self.request_id, self._body_ended)
-        self._body = weakref.ref(body)  # it holds the response
+        self.body = weakref.ref(body)  # it holds the response
         file = getattr(response, "file_to_stream", None)
         closers: Any = getattr(response, "_resource_closers", [])
         closers.insert(0, self._set_id)  # what a generator logs when it is closed bears the id
@@ -203,13 +201,13 @@ class ObservedRequest:
         self._finalizer.atexit = False
 
     def _body_ended(self, error: BaseException | None, complete: bool) -> None:
-        body = None if self._body is None else self._body()
+        body = None if self.body is None else self.body()
         unseen = self._sent_by_server and body is not None and not body.started
         cut_off = error is None and not complete and self._has_body and not unseen
         self.finish(error, gone=cut_off or isinstance(error, _GONE))
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
-        body = None if self._body is None else self._body()
+        body = None if self.body is None else self.body()
         if body is not None and body.started:
             body.close()
 
@@ -221,12 +219,73 @@ class ObservedRequest:
             request_id_context.reset(self._token_of_closing)
 
 
+class _Inner:
+    """Stands for a request where it comes to a middleware again, which leaves it to the first."""
+
+    body = None
+
+    def answered(self, request: HttpRequest, response: Any) -> None:
+        """Leave it."""
+
+    def end(self) -> None:
+        """Leave it."""
+
+    def fail(self, request: HttpRequest, error: BaseException) -> None:
+        """Leave it."""
+
+    def watch(self, task: object) -> None:
+        """Leave it."""
+
+
+_INNER = _Inner()
+
+
+def begin(middleware: DockerflowMiddleware, request: HttpRequest) -> ObservedRequest | _Inner:
+    """Give a request its id, which is in place until :meth:`ObservedRequest.end`.
+
+    :returns: what is to be told of the request's end.
+    """
+    attributes = request.__dict__
+    if KEY in attributes and attributes[KEY].token is not None:
+        return _INNER
+    observed = ObservedRequest(middleware.summary_logger)
+    attributes[KEY] = observed
+    observed.middleware = middleware
+    observed.settings = settings = request_settings()
+    sent = request.META.get(settings.meta_key)
+    request_id = (sent and sane_request_id(sent)) or new_request_id()
+    observed.request_id = attributes["_id"] = request_id
+    observed.token = request_id_context.set(request_id)
+    attributes["_start_timestamp"] = time.time()
+    return observed
+
+
+def observed_of(middleware: DockerflowMiddleware, request: HttpRequest) -> ObservedRequest:
+    """Return what is known of a request, also of one that was never begun.
+
+    :param middleware: the one that asks, which is the first if there was none.
+    """
+    observed: ObservedRequest | None = request.__dict__.get(KEY)
+    if observed is None:
+        observed = request.__dict__[KEY] = ObservedRequest(middleware.summary_logger)
+        observed.middleware = middleware
+        observed.settings = request_settings()
+    return observed
+
+
+def _query(headers: dict[str, Any]) -> str:
+    query = headers.get("QUERY_STRING", "")
+    if "wsgi.version" in headers:  # https://peps.python.org/pep-3333/#unicode-issues
+        query = query.encode("latin-1", "replace")
+    return decode_query(query)
+
+
 def _note_exception(sender: object, request: HttpRequest | None = None, **kwargs: Any) -> None:
     # Django sends it while it handles an exception that no one else has handled. Applications that
     # report one which they have handled name a sender.
     observed = vars(request).get(KEY) if request is not None and sender is None else None
     if observed is not None:
-        observed.summary.error = sys.exc_info()[1]
+        observed.error = sys.exc_info()[1]
 
 
 got_request_exception.connect(_note_exception, dispatch_uid="dockerflow")

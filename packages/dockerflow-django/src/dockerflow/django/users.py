@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Model
-from django.http import HttpRequest
 from django.utils.functional import LazyObject, empty
 
 from .conf import report
 
 
-def loaded_user_id(request: HttpRequest) -> Any:
+def loaded_user_id(attributes: dict[str, Any]) -> Any:
     """Return the ``pk`` of an authenticated user whom the application has loaded, else ``""``.
 
     Nobody is loaded for it: it asks no database and no session. What a user of the application's
     own raises is logged.
+
+    :param attributes: those of the request.
     """
-    attributes = request.__dict__
-    if not ("user" in attributes or "_cached_user" in attributes or "_acached_user" in attributes):
-        return ""
     try:
         return _id_of(_loaded_user(attributes))
     except Exception:

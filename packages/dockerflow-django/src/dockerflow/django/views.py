@@ -203,12 +203,21 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
 def _to_response(request: HttpRequest, reply: Reply) -> HttpResponse:
     # WSGI servers send what they are given, also in answer to HEAD.
     body = b"" if request.method == "HEAD" else reply.body
-    headers = {
-        "Content-Type": reply.media_type,
-        "Content-Length": str(len(reply.body)),
-        **dict(reply.headers),
-    }
-    return HttpResponse(body, status=reply.status, headers=headers)
+    response = HttpResponse(body, reply.media_type, reply.status)
+    headers: Any = response.headers
+    length = str(len(reply.body))
+    try:
+        # Known names and values need no test of what headers may hold, which takes longer than all
+        # the rest of this.
+        store = headers._store
+        store["content-length"] = ("Content-Length", length)
+        for name, value in reply.headers:
+            store[name.lower()] = (name, value)
+    except AttributeError:  # another Django
+        headers["Content-Length"] = length
+        for name, value in reply.headers:
+            headers[name] = value
+    return response
 
 
 def _belongs_to_loop(request: HttpRequest) -> bool:
