@@ -8,9 +8,11 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from types import MethodType
 from typing import Any, TypeVar
 
 from sanic import HTTPResponse, Request, Sanic
+from sanic.compat import Header
 from sanic.exceptions import NotFound
 
 from dockerflow.checks import ERROR, CheckRegistry, ChecksOfExtension, Surroundings
@@ -25,10 +27,12 @@ from dockerflow.endpoints import (
     version_endpoint_async,
 )
 from dockerflow.logging.request_id import request_id_context
-from dockerflow.logging.summary import SUMMARY_LOGGER, as_paths, decode_query, summary_fields
+from dockerflow.logging.summary import SUMMARY_LOGGER, as_paths, decode_query
 
 from .checks.services import database_check, migrations_check, redis_check
-from .lifecycle import header_value, observe_requests, path_of, setting
+from .fields import fields_of
+from .headers import clean_headers
+from .lifecycle import observe_requests, setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,8 +47,6 @@ HEARTBEAT_FAILED = "dockerflow.heartbeat.failed"
 
 # What Sanic keeps the handlers of these two under, and those of "dockerflow.heartbeat.<outcome>".
 _LISTENED_TO = frozenset({HEARTBEAT_PASSED, HEARTBEAT_FAILED, "dockerflow.heartbeat.*"})
-
-_ALIVE = lbheartbeat_reply()
 
 
 class Dockerflow(ChecksOfExtension):
@@ -112,6 +114,7 @@ class Dockerflow(ChecksOfExtension):
         for name in ("version", "heartbeat", "lbheartbeat", "error"):
             view = getattr(self, f"_{name}_view")
             app.add_route(view, f"/__{name}__", ("GET", "HEAD"), name=f"dockerflow.{name}")
+        self.own_summary_extra = MethodType(_SUMMARY_EXTRA, self)
         observe_requests(app, self)
         with suppress(AttributeError):  # an application may bring a `ctx` that takes nothing more
             app.ctx.dockerflow = self
@@ -180,7 +183,7 @@ class Dockerflow(ChecksOfExtension):
             self.logger.error("A handler of the heartbeat's signal raised", exc_info=error)
 
     async def _lbheartbeat_view(self, request: Request[Any, Any]) -> HTTPResponse:
-        return _to_response(_ALIVE)
+        return HTTPResponse(*_ALIVE)
 
     async def _error_view(self, request: Request[Any, Any]) -> HTTPResponse:
         if not self._settings(request.app).error_endpoint:
@@ -200,14 +203,10 @@ class Dockerflow(ChecksOfExtension):
 
         :param request: the request that has ended.
         """
-        headers: Any = request.headers
         ctx = request.ctx
         with_query = setting(request.app.config, "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING")
-        fields = summary_fields(
-            method=request.method,
-            path=path_of(request),
-            agent=header_value(headers, "User-Agent", ""),
-            lang=header_value(headers, "Accept-Language", ""),
+        fields = fields_of(
+            request,
             rid=request_id_context.get() if hasattr(ctx, "id") else None,
             querystring=decode_query(request.raw_url.partition(b"?")[2])
             if with_query and enabled(with_query)
@@ -219,6 +218,18 @@ class Dockerflow(ChecksOfExtension):
         return fields
 
 
+# With it in place, what it asks for is not asked for a second time.
+_SUMMARY_EXTRA = Dockerflow.summary_extra
+
+
 def _to_response(reply: Reply) -> HTTPResponse:
-    headers: Any = reply.headers  # pairs, which Sanic takes as well as a dict
-    return HTTPResponse(reply.body, reply.status, headers, reply.media_type)
+    return HTTPResponse(*_parts_of(reply))
+
+
+def _parts_of(reply: Reply) -> tuple[bytes, int, Header, str]:
+    # With its type among them, Sanic adds none. The response makes a copy of them.
+    headers = clean_headers((("content-type", reply.media_type), *reply.headers))
+    return reply.body, reply.status, headers, reply.media_type
+
+
+_ALIVE = _parts_of(lbheartbeat_reply())

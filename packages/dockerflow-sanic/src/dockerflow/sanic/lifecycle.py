@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -23,29 +23,47 @@ from sanic.exceptions import RequestCancelled
 from sanic.http import Http, Stage
 
 from dockerflow.endpoints import enabled
-from dockerflow.logging.request_id import (
-    DEFAULT_HEADER,
-    new_request_id,
-    request_id_context,
-    sane_request_id,
-)
+from dockerflow.logging.request_id import new_request_id, request_id_context, sane_request_id
 from dockerflow.logging.summary import RequestSummary, excluded_paths, summary_fields
+
+from .fields import fields_of
+from .headers import (
+    ACCEPT_LANGUAGE,
+    REQUEST_ID,
+    USER_AGENT,
+    SentId,
+    header_name,
+    header_value,
+    is_ours,
+)
 
 if TYPE_CHECKING:
     from sanic import Request, Sanic
-    from sanic.response import BaseHTTPResponse
 
     from .app import Dockerflow
 
     AnyRequest = Request[Any, Any]
     Send = Callable[..., Awaitable[None]]
+    Watch = tuple["ObservedRequest", Any, Send]
 
 
-# Not looked up in the object: Config and Header have a __getattr__, with which Python takes longer
-# to find a method than the method takes.
+# Not looked up in the object: Config has a __getattr__, with which Python takes longer to find a
+# method than the method takes.
 setting: Any = dict[str, Any].get
-header_value: Any = Header.get
-header_values: Any = Header.getall
+names_of: Any = dict[str, Any].keys
+
+# Members of an Enum are looked up in its class, with each use.
+HANDLER, IDLE = Stage.HANDLER, Stage.IDLE
+
+# Most applications have none of them, and one look tells it.
+REQUEST_SETTINGS = frozenset(
+    {
+        "DOCKERFLOW_REQUEST_ID_HEADER_NAME",
+        "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER",
+        "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING",
+        "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS",
+    }
+)
 
 
 def observe_requests(app: Sanic[Any, Any], dockerflow: Dockerflow) -> None:
@@ -59,91 +77,95 @@ def observe_requests(app: Sanic[Any, Any], dockerflow: Dockerflow) -> None:
     known: dict[ref[AnyRequest], ObservedRequest] = {}
     forget: Any = known.pop
 
-    def observed(request: AnyRequest) -> ObservedRequest:
-        found = known.get(ref(request))
-        if found is None:
-            found = known[ref(request, forget)] = ObservedRequest(dockerflow, request)
-        return found
-
     class ObservedSanic(base):  # type: ignore[misc]
         __slots__ = ()
 
         # Sanic's own methods are looked up with each call: at start-up it puts others in place.
 
         def handle_request(self, request: AnyRequest) -> Awaitable[None]:
-            return observed(request).observe(base.handle_request(self, request))
+            key = ref(request, forget)
+            one = known.get(key)
+            if one is None:
+                one = known[key] = ObservedRequest(dockerflow, request)
+            return one.observe(base.handle_request(self, request))
 
         async def handle_exception(
             self, request: AnyRequest, exception: BaseException, *args: Any, **kwargs: Any
         ) -> None:
             handling = base.handle_exception(self, request, exception, *args, **kwargs)
-            if ref(request) not in known and isinstance(exception, RequestCancelled):
-                await handling  # a connection that was closed before there was a whole request
-            else:
-                one = observed(request)
-                one.met(exception)
-                await one.observe(handling)
+            key = ref(request, forget)
+            one = known.get(key)
+            if one is None:
+                if isinstance(exception, RequestCancelled):
+                    await handling  # a connection that was closed before there was a whole request
+                    return
+                one = known[key] = ObservedRequest(dockerflow, request)
+            one.met(exception)
+            await one.observe(handling)
 
     for name in ("__name__", "__qualname__", "__module__", "__doc__"):
         setattr(ObservedSanic, name, getattr(base, name))
     app.__class__ = ObservedSanic
 
 
-class SentId(str):
-    """A request id in a response header that was not set by the application."""
-
-    __slots__ = ()
+# A class's attributes are looked up anew with each use, a module's are not.
+_start_summary: Any = RequestSummary.__init__
 
 
-class ObservedRequest:
+class ObservedRequest(RequestSummary):
     """What is known of one request while it lasts."""
 
     __slots__ = (
         "code",
+        "ctx",
         "dockerflow",
-        "error",
         "failure",
         "gone",
-        "header",
-        "is_native",
-        "marks_ctx",
+        "is_usual",
         "request",
         "request_id",
-        "sends_header",
+        "sent_header",
         "stream",
-        "summary",
     )
 
     def __init__(self, dockerflow: Dockerflow, request: AnyRequest) -> None:
-        self.summary = RequestSummary(dockerflow.summary_logger)
+        _start_summary(self, dockerflow.summary_logger)
         self.dockerflow = dockerflow
         # Until it has ended: the application's requests are known by a weak reference alone.
         self.request: AnyRequest | None = request
-        self.stream: Any = request.stream
-        self.code: int | None = None
-        self.error: BaseException | None = None  # what Sanic or the application makes a page of
-        self.failure: BaseException | None = None  # what broke a response that was under way
+        stream: Any = request.stream
+        self.stream: Any = stream
+        self.code = 500  # as long as nothing is sent
+        # What broke a response that was under way; `error` is what a page is made of.
+        self.failure: BaseException | None = None
         self.gone = False
+        #: Whether nothing is set and nothing has happened that most requests do without.
+        self.is_usual = True
+        name = REQUEST_ID
+        self.sent_header: str | None = name
         config: Any = request.app.config
-        self.header: str = setting(config, "DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER
-        sends_header = setting(config, "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True)
-        self.sends_header = sends_header is True or enabled(sends_header)
+        if not names_of(config).isdisjoint(REQUEST_SETTINGS):
+            self.is_usual = False
+            name = header_name(setting(config, "DOCKERFLOW_REQUEST_ID_HEADER_NAME"))
+            is_sent = setting(config, "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True)
+            self.sent_header = name if enabled(is_sent) else None
         # Sanic's headers are found in any case: nothing is to be searched for.
-        self.request_id = (
-            sane_request_id(header_value(request.headers, self.header)) or new_request_id()
-        )
+        given = header_value(request.headers, name)
+        self.request_id = (given and sane_request_id(given)) or new_request_id()
+        ctx: Any = None
         try:
             ctx = request.ctx
             ctx.id = self.request_id
             ctx.start_timestamp = time.time()
-            self.marks_ctx = True
         except AttributeError:  # an application's own class of `ctx` may refuse names
-            self.marks_ctx = False
-        self.is_native = isinstance(self.stream, Http)
-        if self.is_native:
-            self._watch_native(self.stream)
-        elif self.stream is not None:
-            self._watch_asgi(self.stream)
+            ctx = None
+        self.ctx: Any = ctx
+        if isinstance(stream, Http):
+            send: Any = stream.response_func
+            if send is not None:
+                stream.response_func = MethodType(_send, (self, stream, send))
+        elif stream is not None:
+            self._watch_asgi(stream)
 
     # ------------------------------------------------------------------ the two entrances
 
@@ -166,6 +188,9 @@ class ObservedRequest:
 
     def met(self, error: BaseException) -> None:
         """Note an exception that Sanic is about to handle."""
+        self.is_usual = False
+        if self.request is None:
+            return  # its frames would keep the request, which would keep this
         if self._stage in (Stage.RESPONSE, Stage.FAILED):
             self.failure = self.failure or error
         else:
@@ -180,15 +205,14 @@ class ObservedRequest:
         request = self.request
         if request is None:
             return
+        is_native = isinstance(self.stream, Http)
         cancelled = isinstance(error, asyncio.CancelledError)
         fails = isinstance(error, Exception)  # or else it is the process that ends
         if self._is_websocket(request):
             self._release()
-        elif cancelled and not (self.is_native and self._is_connected(request)):
+        elif cancelled and not (is_native and self._is_connected(request)):
             self.finish(gone=True)
-        elif self._stage is Stage.HANDLER and (
-            fails or (self.is_native and (cancelled or error is None))
-        ):
+        elif self._stage is HANDLER and (fails or (is_native and (cancelled or error is None))):
             self._await_answer()  # an error page, such as that of a handler that ran out of time
         elif cancelled:
             self.finish(self.stream.exception or error)
@@ -197,6 +221,7 @@ class ObservedRequest:
 
     def _await_answer(self) -> None:
         # Whatever comes of it, the request has ended when the task has that serves it.
+        self.is_usual = False
         task = asyncio.current_task()
         if task is not None:
             task.add_done_callback(self._abandoned)
@@ -215,15 +240,15 @@ class ObservedRequest:
 
     # ------------------------------------------------------------------ sending
 
-    def _watch_native(self, stream: Any) -> None:
-        # The function that sends the next part: Sanic puts another in its place with each part.
+    def watch_next(self, stream: Any) -> None:
+        """Watch the function that sends the next part: Sanic puts in another with most parts."""
         send = stream.response_func
-        if send is not None and getattr(send, "func", None) != self._send:
-            stream.response_func = partial(self._send, stream, send)
+        if send is not None and getattr(send, "__func__", None) is not _send:
+            stream.response_func = MethodType(_send, (self, stream, send))
 
     def _watch_asgi(self, stream: Any) -> None:
         with suppress(AttributeError):
-            stream.send = partial(self._send, stream, stream.send)
+            stream.send = MethodType(_send, (self, stream, stream.send))
         transport: Any = getattr(stream, "transport", None)
         receive = getattr(transport, "receive", None)
         if receive is None:
@@ -231,125 +256,130 @@ class ObservedRequest:
 
         async def watched_receive() -> Any:
             message = await receive()
-            self.gone = self.gone or message["type"] == "http.disconnect"
+            if message["type"] == "http.disconnect":
+                self.gone = True
+                self.is_usual = False
             return message
 
         transport.receive = watched_receive
 
-    async def _send(self, stream: Any, send: Send, data: Any, end_stream: Any) -> None:
-        """Send a part of the response as Sanic does, and note what comes of it."""
-        client_went: type[BaseException] = RequestCancelled if self.is_native else OSError
-        if stream.stage is Stage.HANDLER:
-            response = getattr(stream, "response", None)
-            if response is not None:
-                self._begins(response)
-        try:
-            await send(data, end_stream)
-        except client_went:
+    def send_failed(self, stream: Any, error: BaseException) -> None:
+        """Note an exception with which Sanic did not send a part."""
+        client_went: type[BaseException] = RequestCancelled if isinstance(stream, Http) else OSError
+        if isinstance(error, client_went):
             self.finish(gone=True)
-            raise
-        except Exception:
-            if stream.stage is Stage.HANDLER:
-                self.code = None  # Sanic refused to send it
-            raise
-        if stream.stage is Stage.IDLE:
-            self.finish()
-        elif self.is_native:
-            self._watch_native(stream)
-
-    def _begins(self, response: BaseHTTPResponse) -> None:
-        """Note the status of a response that is about to be sent, and give it the request id."""
-        status: Any = response.status
-        self.code = int(status) if isinstance(status, int) else None
-        if self.sends_header:
-            headers: Any = response.headers
-            if isinstance(headers, Header):
-                present = header_values(headers, self.header, ())
-            else:  # another mapping, which the application has put in place
-                wanted = self.header.lower()
-                present = [value for name, value in headers.items() if name.lower() == wanted]
-            for value in present:
-                # An application may send one response to several requests: then it is replaced.
-                if not isinstance(value, SentId):
-                    return
-            headers[self.header] = SentId(self.request_id)
+        elif isinstance(error, Exception) and stream.stage is HANDLER:
+            self.code = 500  # Sanic refused to send it
 
     # ------------------------------------------------------------------ the end
 
-    def finish(self, error: BaseException | None = None, *, gone: bool = False) -> None:
+    def finish(self, error: BaseException | None = None, gone: bool = False) -> None:
         """Write the summary, unless it is written."""
         request = self.request
         if request is None:
             return
-        error = self.failure or error
-        gone = error is None and (gone or self.gone)
-        if self.code is None and not gone:
-            self.code = 500  # nothing was sent
-        if self.code == 500 and error is None:
-            error = self.error
-        if request_id_context.get() is self.request_id:
-            self._write(request, error, gone=gone)
-        else:  # the task has another context, or the application has put another id there
+        token = None
+        # The task has another context, or the application has put another id there.
+        if request_id_context.get() is not self.request_id:
             token = request_id_context.set(self.request_id)
-            try:
-                self._write(request, error, gone=gone)
-            finally:
+        try:
+            if error is None and not gone and self.is_usual and self._know_fields(request):
+                self.write(self.code)
+                self.request = self.stream = self.ctx = None
+            else:
+                self._write(request, error, gone)
+                self._release()
+        finally:
+            if token is not None:
                 request_id_context.reset(token)
 
-    def _write(self, request: AnyRequest, error: BaseException | None, *, gone: bool) -> None:
+    def _know_fields(self, request: AnyRequest) -> bool:
+        """Set the fields, if ``summary_extra()`` is the extension's own, and all is usual."""
+        dockerflow = self.dockerflow
+        if dockerflow.summary_extra != dockerflow.own_summary_extra:
+            return False
+        ctx = self.ctx
+        headers: Any = request.headers
         try:
-            try:
-                fields = self.dockerflow.summary_extra(request)
-                if type(fields) is not dict:
-                    fields = dict(fields)
-            except Exception:
-                fields = self._fields(request)
-            if not self.marks_ctx:
-                fields = {**fields, "rid": self.request_id, "t": 0}
-            self.summary.fields = fields
-            excluded = setting(request.app.config, "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS")
-            self.summary.write(
-                self.code,
-                error=error,
-                gone=gone,
-                timed="t" in fields,
-                exclude_paths=()
-                if excluded is None
-                else excluded_paths(excluded, self.dockerflow.logger),
+            if ctx.id is None or ctx.start_timestamp is None:
+                return False
+            # By position, as the interpreter makes such calls faster.
+            self.fields = summary_fields(
+                request.method,
+                request.path,
+                header_value(headers, USER_AGENT, ""),
+                header_value(headers, ACCEPT_LANGUAGE, ""),
+                "",
+                self.request_id,
+                None,
             )
-        finally:
-            self._release()
+        except Exception:  # `ctx` takes no names, or has lost them; a URL has no path
+            return False
+        return True
+
+    def _write(self, request: AnyRequest, error: BaseException | None, gone: bool) -> None:
+        error = self.failure or error
+        gone = error is None and (gone or self.gone)
+        if self.code != 500:
+            self.error = None  # the page that was made of it says something else
+        try:
+            fields = self.dockerflow.summary_extra(request)
+            if type(fields) is not dict:
+                fields = dict(fields)
+        except Exception:
+            self._complain("summary_extra() raised: the summary goes without it", exc_info=True)
+            fields = {**fields_of(request, self.request_id), "t": 0}
+        if self.ctx is None:
+            fields = {**fields, "rid": self.request_id, "t": 0}
+        self.fields = fields
+        excluded = setting(request.app.config, "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS")
+        self.write(
+            self.code,
+            error,
+            gone=gone,
+            timed="t" in fields,
+            exclude_paths=()
+            if excluded is None
+            else excluded_paths(excluded, self.dockerflow.logger),
+        )
 
     def _release(self) -> None:
-        self.request = None
-        self.stream = None
+        # An exception's frames hold the request, and so may fields that a subclass adds.
+        self.request = self.stream = self.ctx = self.error = self.failure = None
+        self.fields = {}
 
-    def _fields(self, request: AnyRequest) -> dict[str, Any]:
-        """Return the fields where ``summary_extra()`` raises."""
-        self._complain("summary_extra() raised: the summary goes without it", exc_info=True)
-        headers: Any = request.headers
-        fields = summary_fields(
-            method=request.method,
-            path=path_of(request),
-            agent=headers.get("User-Agent", ""),
-            lang=headers.get("Accept-Language", ""),
-            rid=self.request_id,
-        )
-        fields["t"] = 0
-        return fields
-
-    def _complain(self, text: str, *args: object, exc_info: bool = False) -> None:
+    def _complain(self, text: str, *, exc_info: bool) -> None:
         # A log handler of the application's that raises shall not change the response.
         with suppress(Exception):
-            self.dockerflow.logger.error(text, *args, exc_info=exc_info)
+            self.dockerflow.logger.error(text, exc_info=exc_info)
 
 
-def path_of(request: AnyRequest) -> str:
-    """Return the path as the application sees it, percent-escapes included.
+async def _send(watch: Watch, data: Any, end_stream: Any) -> None:
+    """Send a part of a response as Sanic does, and note what comes of it.
 
-    A URL may have none, such as ``http://localhost``, and then Sanic raises.
+    It is bound to *watch* as a method, which is made and called faster than a partial. The stream
+    alone holds that: who holds the stream holds the request.
     """
+    one, stream, send = watch
+    if stream.stage is HANDLER and stream.response is not None:
+        response = stream.response
+        status = response.status
+        one.code = status if type(status) is int else _status(status)
+        name = one.sent_header
+        if name is not None:
+            headers = response.headers
+            if (isinstance(headers, Header) and name not in headers) or is_ours(headers, name):
+                headers[name] = SentId(one.request_id)
     try:
-        return request.path
-    except Exception:
-        return request.raw_url.partition(b"?")[0].decode("utf-8", "backslashreplace")
+        await send(data, end_stream)
+    except BaseException as error:
+        one.send_failed(stream, error)
+        raise
+    if stream.stage is IDLE:
+        one.finish()
+    elif isinstance(stream, Http):
+        one.watch_next(stream)
+
+
+def _status(status: object) -> int:  # an HTTPStatus, say; Sanic sends nothing but an int
+    return int(status) if isinstance(status, int) else 500
