@@ -221,6 +221,68 @@ def test_disconnect_while_the_last_byte_is_taken(log: Log) -> None:
     assert (log.summary["code"], log.summary["errno"]) == (200, 0)
 
 
+def test_cancelled_while_the_last_byte_is_taken(log: Log) -> None:
+    """A request that is cancelled while the server takes the last byte is 499, like any other."""
+
+    async def main() -> None:
+        taking = asyncio.Event()
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                taking.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(stacked(hello)(http_scope(), mock.AsyncMock(), send))
+        await taking.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert seen(log, "code", "errno", "msg") == [(499, 0, "")]
+
+
+@pytest.mark.parametrize("error", [OSError, RuntimeError])
+def test_second_last_message(log: Log, error: type[Exception]) -> None:
+    """The first last message ends the response, whatever is sent after it, and how that ends."""
+    now = 0
+    clock = mock.Mock(monotonic_ns=lambda: now)
+    taken: list[Message] = []
+
+    async def send(message: Message) -> None:
+        nonlocal now
+        now += 1_000_000
+        taken.append(message)
+        if len(taken) == 4:
+            raise error
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await hello(scope, receive, send)
+        await send({"type": "http.response.body", "body": b"more"})
+        with contextlib.suppress(error):
+            await send({"type": "http.response.body", "body": b"yet more"})
+
+    with mock.patch("dockerflow.logging.summary.time", clock):
+        asyncio.run(stacked(app)(http_scope(), mock.AsyncMock(), send))
+    assert [message.get("body") for message in taken[1:]] == [b"hello", b"more", b"yet more"]
+    assert seen(log, "code", "errno", "t") == [(200, 0, 2)]
+
+
+def test_failure_to_take_the_last_byte(log: Log) -> None:
+    """A last message that the server has not taken has not ended the response."""
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            raise RuntimeError("no")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(RuntimeError):
+            await hello(scope, receive, send)
+
+    asyncio.run(stacked(app)(http_scope(), mock.AsyncMock(), send))
+    assert seen(log, "code", "errno") == [(200, 500)]
+
+
 def test_exception_in_a_task_group(log: Log) -> None:
     """The summary tells the lone exception of a task group, and groups of several as they are."""
 

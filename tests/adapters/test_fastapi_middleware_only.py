@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -256,6 +257,18 @@ def test_headers_of_any_kind(log: Log, wrap: Callable[[Application], Application
     assert list(sent[0]["headers"]) == headers
 
 
+@pytest.mark.parametrize("name", [b"X-Request-Id", b"x-request-i"])
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_header_names_of_any_kind(log: Log, name: bytes, kind: Callable[[bytes], bytes]) -> None:
+    """A header's name may be of any type of bytes: the id is added where none has its name."""
+    headers = [(kind(name), kind(b"mine")), (kind(b"Content-Length"), kind(b"1"))]
+    sent = exchange(stacked, [{**START, "headers": headers}])
+    added = sent[0]["headers"][2:]
+    assert sent[0]["headers"][:2] == headers
+    assert [key for key, _ in added] == ([] if name == b"X-Request-Id" else [b"x-request-id"])
+    assert (log.summary["code"], log.summary["errno"]) == (200, 500)  # it lacks a byte
+
+
 def test_no_answer(log: Log) -> None:
     """An application that ends without an answer, or in the midst of it, has failed."""
     exchange(stacked, [])
@@ -334,6 +347,19 @@ def test_inner_call_twice(log: Log) -> None:
     assert log.summary["rid"] == "abc"
 
 
+def test_summary_inside_twice(log: Log) -> None:
+    """Where the summary begins inside of such middleware, there is one all the same."""
+    recorded = MozlogRequestSummaryLogger(hello)
+
+    async def twice(scope: Scope, receive: Receive, send: Send) -> None:
+        await recorded(scope, receive, send)
+        await recorded(scope, receive, send)
+
+    scope = http_scope(headers=[(b"x-request-id", b"abc")])
+    asyncio.run(RequestIdMiddleware(twice)(scope, mock.AsyncMock(), mock.AsyncMock()))
+    assert log.summary["rid"] == "abc"
+
+
 def test_copied_scope_of_a_request_that_is_over(log: Log) -> None:
     """A request that is made of an earlier one's scope is a request of its own."""
     scope: dict[str, Any] = http_scope()
@@ -342,6 +368,54 @@ def test_copied_scope_of_a_request_that_is_over(log: Log) -> None:
         scope = {**scope}
     first, second = log.summaries
     assert first["rid"] != second["rid"]
+
+
+def test_scope_of_a_summary_that_is_over(log: Log) -> None:
+    """The summary alone, too, is written for a request that is made of an earlier one's scope."""
+    scope: dict[str, Any] = http_scope()
+    for path in ("/first", "/second"):
+        scope = {**scope, "path": path}
+        app = MozlogRequestSummaryLogger(hello)
+        asyncio.run(app(scope, mock.AsyncMock(), mock.AsyncMock()))
+    assert seen(log, "path", "code") == [("/first", 200), ("/second", 200)]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(MIDDLEWARES)))
+def test_id_while_the_summary_is_written(log: Log, order: tuple[Any, ...]) -> None:
+    """The id is known to the handlers of the summary, also where it begins further in."""
+    ids: list[str | None] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            ids.append(request_id_context.get())
+
+    keep = Keep()
+    logger = logging.getLogger("request.summary")
+    logger.addHandler(keep)
+    try:
+        scope = http_scope(headers=[(b"x-request-id", b"abc")])
+        app = order[0](order[1](hello))
+        asyncio.run(app(scope, mock.AsyncMock(), mock.AsyncMock()))
+    finally:
+        logger.removeHandler(keep)
+    assert ids == ["abc"]
+    assert request_id_context.get() is None
+
+
+@pytest.mark.parametrize("wrap", [stacked, *MIDDLEWARES])
+def test_request_headers_of_any_kind(log: Log, wrap: Callable[[Application], Application]) -> None:
+    """The headers of a request may be an iterator, of which the application finds all."""
+    headers = [(b"user-agent", b"agent"), (b"x-request-id", b"abc")]
+    found: list[Any] = []
+
+    async def keep(scope: Scope, receive: Receive, send: Send) -> None:
+        found.extend(scope["headers"])
+        await hello(scope, receive, send)
+
+    scope = http_scope(headers=iter(headers))
+    asyncio.run(wrap(keep)(scope, mock.AsyncMock(), mock.AsyncMock()))
+    assert found == headers
+    assert seen(log, "agent") == ([] if wrap is RequestIdMiddleware else [("agent",)])
 
 
 # ---------------------------------------------------------------------- websockets

@@ -77,6 +77,22 @@ def test_fields_of_a_subclass(serve: Serve, log: Log, path: str, with_query: boo
     assert lines[3] == lines[2] == {**lines[0], "rid": None}
 
 
+@pytest.mark.parametrize("path", ["/id", "/boom", "/missing", "/__lbheartbeat__"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_lines_of_all_settings(
+    app: FastAPI, serve: Serve, log: Log, path: str, method: str
+) -> None:
+    """Settings that leave a request as it is leave its line as it is."""
+    Dockerflow(app, registry=CheckRegistry())
+    server = serve(app)
+    server.request(path, method, headers=HEADERS)
+    app.state.DOCKERFLOW_SUMMARY_EXCLUDE_PATHS = ["/other"]
+    app.state.DOCKERFLOW_REQUEST_ID_HEADER_NAME = "x-REQUEST-id"
+    server.request(path, method, headers=HEADERS)
+    first, second = ({**fields, "t": 0} for fields in log.summaries)
+    assert first == second
+
+
 def test_hooks_of_an_instance(app: FastAPI, serve: Serve, log: Log) -> None:
     """A hook that is patched on an instance, or set there, is asked."""
     dockerflow = Dockerflow(app, registry=CheckRegistry())

@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable
+from types import MethodType
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
@@ -229,30 +230,26 @@ class Dockerflow(ChecksOfExtension):
             return ""
 
 
-_SUMMARY_EXTRA = Dockerflow.summary_extra
-_USER_ID = Dockerflow.user_id
-
-
 class _Observer(MozlogRequestSummaryLogger):
-    _identifies = True
-
     def __init__(self, app: ASGIApp, dockerflow: Dockerflow) -> None:
         super().__init__(app)
+        self._identify()
         self.dockerflow = dockerflow
+        self._usual = (
+            MethodType(_SUMMARY_EXTRA, dockerflow),
+            MethodType(_USER_ID, dockerflow),
+        )
 
     def summary_extra(self, request: Request) -> dict[str, Any]:
         return self.dockerflow.summary_extra(request)
 
     def _makes_own_fields(self) -> bool:
-        cls = type(self.dockerflow)
-        return (
-            cls.summary_extra is not _SUMMARY_EXTRA
-            or cls.user_id is not _USER_ID
-            or not _HOOKS.isdisjoint(vars(self.dockerflow))
-        )
+        dockerflow = self.dockerflow
+        return (dockerflow.summary_extra, dockerflow.user_id) != self._usual
 
 
-_HOOKS = frozenset({"summary_extra", "user_id"})
+_SUMMARY_EXTRA = Dockerflow.summary_extra
+_USER_ID = Dockerflow.user_id
 _without_app = Dockerflow()
 
 

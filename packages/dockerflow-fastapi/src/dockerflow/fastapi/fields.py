@@ -10,10 +10,10 @@ from starlette.types import Scope
 from dockerflow.logging.summary import decode_query, known_identity, summary_fields
 
 from .observed import KEY, ObservedRequest, headers_of
-from .settings import RequestSettings
+from .settings import RequestSettings, request_settings
 
-Arrived = tuple[object, str, bytes | None, str | None]
-"""``app``, ``path``, ``raw_path`` and ``root_path`` of a scope as it arrived.
+Arrived = tuple[object, str, Scope | None]
+"""``app`` and ``path`` of a scope as it arrived, and all of it where somebody asks for that.
 
 In this very scope a mounted application finds them changed.
 """
@@ -25,12 +25,11 @@ def request_as_it_arrived(scope: Scope, arrived: Arrived) -> Request:
     :param scope: its scope.
     :param arrived: what was in it.
     """
-    app, path, raw_path, root_path = arrived
+    app, path, whole = arrived
     as_it_arrived = {**scope, "app": app, "path": path}
-    if raw_path is not None:
-        as_it_arrived["raw_path"] = raw_path
-    if root_path is not None:
-        as_it_arrived["root_path"] = root_path
+    for name in ("raw_path", "root_path"):
+        if whole is not None and whole.get(name) is not None:
+            as_it_arrived[name] = whole[name]
     return Request(as_it_arrived)
 
 
@@ -49,15 +48,13 @@ def fields_of(
     :param uid: who is asking.
     """
     return summary_fields(
-        method=scope["method"],
-        path=path,
-        agent=headers.get(b"user-agent", b"").decode("latin-1"),
-        lang=headers.get(b"accept-language", b"").decode("latin-1"),
-        uid=uid,
-        rid=request_id,
-        querystring=(
-            decode_query(scope.get("query_string", b"")) if settings.log_querystring else None
-        ),
+        scope["method"],
+        path,
+        headers.get(b"user-agent", b"").decode("latin-1"),
+        headers.get(b"accept-language", b"").decode("latin-1"),
+        uid,
+        request_id,
+        decode_query(scope.get("query_string", b"")) if settings.log_querystring else None,
     )
 
 
@@ -75,7 +72,7 @@ def summary_of(request: Request, uid: object = "") -> dict[str, Any]:
         scope["path"],
         "" if uid is None else uid,
         observed.request_id if isinstance(observed, ObservedRequest) else None,
-        RequestSettings.of(scope.get("app")),
+        request_settings(scope.get("app")),
     )
 
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 import contextlib
 import logging
 from contextvars import Token
-from typing import Any, ClassVar
+from typing import Any
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dockerflow.logging import request_id_context
-from dockerflow.logging.summary import RequestSummary, excluded_paths
 
 from .fields import Arrived, fields_of, request_as_it_arrived, summary_of, user_id_of
-from .observed import ObservedRequest, ObservedResponse, headers_of, leave
+from .observed import KEY, ObservedRequest, headers_of, leave
 from .output import prepare_output
-from .settings import RequestSettings, application_inside
+from .settings import RequestSettings, application_inside, request_settings
 
 __all__ = ["MozlogRequestSummaryLogger", "RequestIdMiddleware"]
 
@@ -42,18 +41,24 @@ class RequestIdMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        observed = ObservedRequest.of(scope)
-        if observed.is_identified():
+        outer = ObservedRequest.around(scope)
+        if outer is not None and outer.is_identified():
             await self.app(scope, receive, send)
             return
-        response = ObservedResponse(receive, send)
-        settings = RequestSettings.of(scope.get("app") or self._application)
-        token = observed.identify(headers_of(scope), settings, response)
-        observed.depth += 1
+        observed = ObservedRequest(None, receive, send, scope.get("method", ""))
+        observed.is_recorded = False
+        if outer is None:
+            scope[KEY] = observed
+        else:
+            observed.request_id = outer.request_id
+        settings = request_settings(scope.get("app") or self._application)
+        token = observed.identify(headers_of(scope), settings)
+        if outer is not None:
+            outer.request_id = observed.request_id
         try:
-            await self.app(scope, receive, response.send)
+            await self.app(scope, receive, observed.send)
         finally:
-            observed.depth -= 1
+            observed.is_over = True
             leave(token)
 
 
@@ -66,47 +71,54 @@ class MozlogRequestSummaryLogger:
         :class:`~dockerflow.logging.MozlogHandler` where no other handler writes mozlog.
     """
 
-    # Whether it is a RequestIdMiddleware as well: one around a request costs less than two.
-    _identifies: ClassVar[bool] = False
-
     def __init__(self, app: ASGIApp, logger: logging.Logger | None = None) -> None:
         self.app = app
         self.logger = logger
+        self._is_prepared = False
         self._application = application_inside(app)
-        self._unrecorded = RequestIdMiddleware(app) if self._identifies else app
+        self._identifies = False
+        self._unrecorded = app
+
+    def _identify(self) -> None:
+        """Be a RequestIdMiddleware as well: one around a request costs less than two."""
+        self._identifies = True
+        self._unrecorded = RequestIdMiddleware(self.app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does."""
-        observed = ObservedRequest.of(scope) if scope["type"] == "http" else None
-        if observed is None or observed.summary is not None:
+        # Saves a call, where this is the outermost.
+        outer = ObservedRequest.around(scope) if KEY in scope else None
+        if scope["type"] != "http" or (outer is not None and outer.is_recorded):
             await self._unrecorded(scope, receive, send)
             return
-        if self.logger is None:
+        if not self._is_prepared and self.logger is None:
             prepare_output()
-        summary = observed.summary = RequestSummary(self.logger)
-        response = ObservedResponse(receive, send, summary, is_head=scope["method"] == "HEAD")
+            self._is_prepared = True
+        observed = ObservedRequest(self.logger, receive, send, scope["method"])
+        if outer is None:
+            scope[KEY] = observed
+        else:
+            outer.is_recorded = True
+            observed.request_id = outer.request_id
         app = scope.get("app") or self._application
-        arrived = app, scope["path"], scope.get("raw_path"), scope.get("root_path")
+        # Saves the copy, where nobody makes fields of the request as it arrived.
+        arrived = app, scope["path"], dict(scope) if self._makes_own_fields() else None
         headers = headers_of(scope)
-        settings = RequestSettings.of(app)
+        settings = request_settings(app)
         token: Token[str | None] | None = None
-        if self._identifies and not observed.is_identified():
-            token = observed.identify(headers, settings, response)
-        error: BaseException | None = None
-        observed.depth += 1
+        if self._identifies and (outer is None or not outer.is_identified()):
+            token = observed.identify(headers, settings)
         try:
-            await self.app(scope, response.receive, response.send)
-        except BaseException as raised:
-            error = raised
+            await self.app(scope, observed.receive, observed.send)
+        except BaseException as error:
+            self._write(scope, arrived, headers, settings, observed, error)
             raise
+        else:
+            self._write(scope, arrived, headers, settings, observed, None)
         finally:
-            observed.depth -= 1
-            try:
-                self._write(scope, arrived, headers, settings, observed, response, error)
-            finally:
-                error = None  # its traceback holds this frame
-                if token is not None:
-                    leave(token)
+            observed.is_over = True
+            if token is not None:
+                leave(token)
 
     def summary_extra(self, request: Request) -> dict[str, Any]:
         """Build the fields of a summary but for ``code`` and ``t``; meant for subclasses.
@@ -125,22 +137,26 @@ class MozlogRequestSummaryLogger:
         headers: dict[bytes, bytes],
         settings: RequestSettings,
         observed: ObservedRequest,
-        response: ObservedResponse,
         error: BaseException | None,
     ) -> None:
         request_id = observed.request_id
-        token = request_id_context.set(request_id)
+        # Saves setting it, where it is known at this place: where it is not, it began further in.
+        known = request_id_context.get() == request_id
+        token = None if known else request_id_context.set(request_id)
         try:
-            # Saves the request object, for which the whole scope is copied, where nobody asks it.
-            if "user" in scope or self._makes_own_fields():
-                fields = self._fields(request_as_it_arrived(scope, arrived))
+            _, path, whole = arrived
+            if whole is None and "user" not in scope:
+                observed.fields = fields_of(scope, headers, path, "", request_id, settings)
             else:
-                fields = fields_of(scope, headers, arrived[1], "", request_id, settings)
-            paths = settings.exclude_paths
-            exclude_paths = () if paths is None else excluded_paths(paths, _log)
-            response.write_summary(fields, error, exclude_paths)
+                observed.fields = self._fields(request_as_it_arrived(scope, arrived))
+            start, paths = observed.start, settings.exclude_paths
+            if error is None and paths is None and start is not None and not observed.awaited:
+                observed.write(start["status"], None)  # saves what is asked of the others
+            else:
+                observed.write_at_end(error, paths)
         finally:
-            request_id_context.reset(token)
+            if token is not None:
+                request_id_context.reset(token)
 
     def _fields(self, request: Request) -> dict[str, Any]:
         try:

@@ -2,64 +2,191 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Container
+import logging
 from contextvars import Token
-from typing import Any, cast
+from typing import cast
 
 from starlette.types import Message, Receive, Scope, Send
 
 from dockerflow.logging import request_id_context
 from dockerflow.logging.request_id import new_request_id, sane_request_id
-from dockerflow.logging.summary import RequestSummary
+from dockerflow.logging.summary import RequestSummary, excluded_paths
 
 from .settings import RequestSettings
 
 KEY = "dockerflow.request"
 """The one key that the middlewares add to a request's scope."""
 
+_log = logging.getLogger("dockerflow.fastapi.middleware")
 
-class ObservedRequest:
-    """What the middlewares around one request know of each other; kept in its scope."""
+# What is awaited of a response: a kind of message, most of all, or what is no kind of message.
+_BODY = "http.response.body"
+_TRAILERS = "trailers"
+_NOTHING = ""  # as soon as the last message is on its way
+_GONE = "gone"  # the client, before that
 
-    __slots__ = ("depth", "request_id", "summary")
 
-    def __init__(self) -> None:
-        self.request_id: str | None = None
-        self.summary: RequestSummary | None = None
-        self.depth = 0  # of how many middlewares' calls the request is inside
+class ObservedRequest(RequestSummary):
+    """One request and its response as one middleware sees them pass, and their summary.
+
+    The scope has that of the outermost middleware, which tells those inside what is done already.
+    https://asgi.readthedocs.io/en/latest/specs/www.html and the extensions beside it
+
+    :param logger: where the summary goes, as in its base class.
+    :param receive: the server's.
+    :param send: the server's.
+    :param method: the request's; the response to a ``HEAD`` has no body.
+    """
+
+    # What few requests change is of the class, which saves setting it for each.
+    is_recorded = True  # whether there is a summary of it, from here or from further in
+    is_over = False
+    request_id: str | None = None
+    start: Message | None = None  # as the server has taken it
+    _id_header: tuple[bytes, bytes] | None = None  # which a response without one is given
+    _sent = 0  # bytes of the body, but for its last message
+    _is_disconnected = False
+
+    def __init__(
+        self, logger: logging.Logger | None, receive: Receive, send: Send, method: str
+    ) -> None:
+        RequestSummary.__init__(self, logger)  # saves the object that super() makes
+        self._receive = receive
+        self._send = send
+        self._method = method
+        self.awaited = _BODY  # one for all that may have become of the response saves asking four
 
     @classmethod
-    def of(cls, scope: Scope) -> ObservedRequest:
-        """Return what is known of a request, which begins here where nothing is known."""
+    def around(cls, scope: Scope) -> ObservedRequest | None:
+        """Return what the outermost middleware around this one has, if there is one."""
         observed = scope.get(KEY)
-        if isinstance(observed, cls) and observed.depth:
-            return observed
-        scope[KEY] = observed = cls()
-        return observed
+        # What is over was another call, from whose scope this one's was copied.
+        return observed if isinstance(observed, cls) and not observed.is_over else None
 
     def is_identified(self) -> bool:
         """Say whether it has an id, which is known at this place."""
         request_id = self.request_id
         return request_id is not None and request_id == request_id_context.get()
 
-    def identify(
-        self, headers: dict[bytes, bytes], settings: RequestSettings, response: ObservedResponse
-    ) -> Token[str | None]:
+    def identify(self, headers: dict[bytes, bytes], settings: RequestSettings) -> Token[str | None]:
         """Make its id known from here on, and have the response bear it.
 
         :param headers: the request's.
         :returns: what :func:`leave` is to be called with.
         """
-        key = header_key(settings.id_header)
+        key = settings.id_key
         request_id = self.request_id
         if request_id is None:
             value = headers.get(key)
             found = None if value is None else sane_request_id(value.decode("latin-1"))
             request_id = self.request_id = found or new_request_id()
         if settings.id_in_response:
-            response.id_header = key, request_id.encode("ascii")
+            self._id_header = key, request_id.encode()
         return request_id_context.set(request_id)
+
+    async def receive(self) -> Message:
+        """Stand in for the server's ``receive``."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and self.awaited:
+            self._disconnect()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Stand in for the server's ``send``."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            is_last = False
+            message = self._started(message)
+        elif kind == self.awaited:
+            is_last = "more_body" not in message or not message["more_body"]
+        else:
+            # A websocket that is refused is answered with a response like any.
+            if kind == "websocket.http.response.start":
+                message = self._started(message)
+            is_last = _is_last(kind, message, self.awaited)
+        if is_last:
+            self.awaited = _NOTHING
+        try:
+            await self._send(message)
+        except BaseException as error:
+            if is_last:
+                self.awaited = _TRAILERS if kind == "http.response.trailers" else _BODY
+            if isinstance(error, OSError):  # the client has gone, from version 2.4 of ASGI on
+                self._disconnect()
+            raise
+        if is_last:
+            self.stop()
+        elif kind == "http.response.start":
+            self.start = message
+            if "trailers" in message and message["trailers"] and self.awaited == _BODY:
+                self.awaited = _TRAILERS
+        elif kind == _BODY:
+            self._sent += len(message.get("body") or b"")
+
+    def write_at_end(self, error: BaseException | None, paths: object) -> None:
+        """Write the summary, now that the response has ended.
+
+        :param error: what left the application.
+        :param paths: those that are not recorded, as they were set.
+        """
+        if error is not None:
+            error = _unwrapped(error)
+            if not isinstance(error, Exception | SystemExit | KeyboardInterrupt):
+                if self.awaited:
+                    self._disconnect()  # cancelled, by asyncio or another event loop
+                error = None
+            if self._is_disconnected:
+                error = None  # which says just that, such as Starlette's ClientDisconnect
+        gone = self.awaited == _GONE
+        code: int | None = None if gone else 500  # what ServerErrorMiddleware, or the server, makes
+        if self.start is not None:
+            code = self.start["status"]
+        self.write(
+            code,
+            error,
+            failed=error is None and not gone and not self._is_whole(),
+            gone=gone,
+            exclude_paths=() if paths is None else excluded_paths(paths, _log),
+        )
+
+    def _disconnect(self) -> None:
+        self._is_disconnected = True
+        if not self._is_whole():
+            self.awaited = _GONE
+
+    def _started(self, message: Message) -> Message:
+        """Return the start of a response, with the id in a list of headers of its own."""
+        headers = list(message.get("headers", ()))  # from an iterator, perhaps
+        id_header = self._id_header
+        if id_header is not None:
+            key = id_header[0]
+            try:
+                for name, _ in headers:
+                    if name.lower() == key:
+                        break
+                else:
+                    headers.append(id_header)
+            except AttributeError:  # a memoryview, which servers take as well
+                if key not in [bytes(name).lower() for name, _ in headers]:
+                    headers.append(id_header)
+        message = dict(message)
+        message["headers"] = headers
+        return message
+
+    def _is_whole(self) -> bool:
+        """Say whether all that the client is to get was handed over."""
+        if not self.awaited:
+            return True
+        if self.start is None:
+            return False
+        code = self.start["status"]
+        if self._method == "HEAD" or code < 200 or code in (204, 304):
+            return True
+        length: int | None = None
+        for name, value in self.start["headers"]:
+            if bytes(name).lower() == b"content-length" and bytes(value).isdigit():
+                length = int(bytes(value))
+        return length is not None and self._sent >= length
 
 
 def leave(token: Token[str | None]) -> None:
@@ -79,154 +206,15 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
     return dict(reversed(headers))
 
 
-@functools.lru_cache(maxsize=16)
-def header_key(name: str) -> bytes:
-    """Return the name of a header as ASGI has it."""
-    return name.lower().encode("latin-1")
-
-
-class ObservedResponse:
-    """The messages of one response on their way to the server, and how it ended.
-
-    https://asgi.readthedocs.io/en/latest/specs/www.html and the extensions beside it
-
-    :param summary: the summary that is written at the end, if there is to be one.
-    :param is_head: whether it answers a ``HEAD``, and so has no body.
-    :ivar id_header: the header with the request's id, which a response without one is given.
-    """
-
-    # Of the class, which saves setting them for each response.
-    id_header: tuple[bytes, bytes] | None = None
-    _start: Message | None = None
-    _sent = 0  # bytes of the body, but for its last message
-    _trailers = False
-    _ending = False
-    _complete = False
-    _disconnected = False
-    _gone = False
-
-    def __init__(
-        self,
-        receive: Receive,
-        send: Send,
-        summary: RequestSummary | None = None,
-        is_head: bool = False,
-    ) -> None:
-        self._receive = receive
-        self._send = send
-        self._summary = summary
-        self._is_head = is_head
-
-    async def receive(self) -> Message:
-        """Stand in for the server's ``receive``."""
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            self._disconnect()
-        return message
-
-    async def send(self, message: Message) -> None:
-        """Stand in for the server's ``send``."""
-        kind = message["type"]
-        ending = False
-        # A websocket that is refused is answered with a response like any.
-        if kind in ("http.response.start", "websocket.http.response.start"):
-            message = self._started(message)
-        elif kind == "http.response.body" and not self._trailers:  # most of all
-            ending = not message.get("more_body", False)
-        else:
-            ending = self._is_last(kind, message)
-        if ending:
-            self._ending = True
-        try:
-            await self._send(message)
-        except OSError:  # how a server says that the client has gone, from version 2.4 of ASGI on
-            self._ending = False
-            self._disconnect()
-            raise
-        if ending:
-            if not self._complete and self._summary is not None:
-                self._summary.stop()
-            self._complete = True
-        elif kind == "http.response.start":
-            self._start = message
-            self._trailers = bool(message.get("trailers", False))
-        elif kind == "http.response.body":
-            self._sent += len(message.get("body") or b"")
-
-    def write_summary(
-        self,
-        fields: dict[str, Any],
-        error: BaseException | None,
-        exclude_paths: Container[str],
-    ) -> None:
-        """Write the summary, now that the response has ended.
-
-        :param fields: what is known of the request.
-        :param error: what left the application.
-        :param exclude_paths: paths that are not recorded.
-        """
-        if error is not None:
-            error = _unwrapped(error)
-            if not isinstance(error, Exception | SystemExit | KeyboardInterrupt):
-                self._disconnect()  # cancelled, by asyncio or another event loop
-                error = None
-            if self._disconnected:
-                error = None  # which says just that, such as Starlette's ClientDisconnect
-        gone = self._gone
-        code: int | None = None if gone else 500  # what ServerErrorMiddleware, or the server, makes
-        if self._start is not None:
-            code = self._start["status"]
-        assert self._summary is not None
-        self._summary.fields = fields
-        self._summary.write(
-            code,
-            error=error,
-            failed=error is None and not gone and not self._is_whole(),
-            gone=gone,
-            exclude_paths=exclude_paths,
-        )
-
-    def _disconnect(self) -> None:
-        if not self._ending:
-            self._disconnected = True
-            self._gone = self._gone or not self._is_whole()
-
-    def _started(self, message: Message) -> Message:
-        """Return the start of a response, with the id in a list of headers of its own."""
-        headers = list(message.get("headers", ()))  # from an iterator, perhaps
-        id_header = self.id_header
-        if id_header is not None:
-            key = id_header[0]
-            for name, _ in headers:
-                if bytes(name).lower() == key:
-                    break
-            else:
-                headers.append(id_header)
-        return {**message, "headers": headers}
-
-    def _is_last(self, kind: str, message: Message) -> bool:
-        if kind == "http.response.trailers":
-            return not message.get("more_trailers", False)
-        if self._trailers:
-            return False
-        if kind == "http.response.zerocopysend":
-            return not message.get("more_body", False)
-        return kind == "http.response.pathsend"
-
-    def _is_whole(self) -> bool:
-        """Say whether all that the client is to get was handed over."""
-        if self._complete:
-            return True
-        if self._start is None:
-            return False
-        code = self._start["status"]
-        if self._is_head or code < 200 or code in (204, 304):
-            return True
-        length: int | None = None
-        for name, value in self._start["headers"]:
-            if name.lower() == b"content-length" and value.isdigit():
-                length = int(value)
-        return length is not None and self._sent >= length
+def _is_last(kind: str, message: Message, awaited: str) -> bool:
+    """Say whether a message, which is not the awaited one, ends the response all the same."""
+    if awaited == _TRAILERS:
+        return kind == "http.response.trailers" and not message.get("more_trailers", False)
+    if awaited != _BODY:
+        return False
+    if kind == "http.response.zerocopysend":
+        return not message.get("more_body", False)
+    return kind == "http.response.pathsend"
 
 
 def _unwrapped(error: BaseException | None) -> BaseException | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import operator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import State
@@ -11,7 +14,10 @@ from starlette.types import ASGIApp
 from dockerflow.endpoints import enabled
 from dockerflow.logging.request_id import DEFAULT_HEADER
 
-_STATE_NAMES_ITS_ATTRIBUTES = hasattr(State, "__iter__")  # newer releases' do
+# The state whose attributes are a dictionary of this name: to look there saves a call in Python,
+# and the AttributeError of an attribute that is not there. None where a release has none.
+_OPEN = State if isinstance(vars(State()).get("_state"), dict) else None
+_attributes: Callable[[object], Iterable[str]] = operator.attrgetter("_state")
 
 
 def setting(app: object, name: str, default: object = None) -> Any:
@@ -20,33 +26,38 @@ def setting(app: object, name: str, default: object = None) -> Any:
     :param app: an application with a ``state``, or anything else, which has the defaults.
     """
     state = getattr(app, "state", None)
-    # Saves the AttributeError of an attribute that is not there, ten times as slow as this.
-    if type(state) is State and _STATE_NAMES_ITS_ATTRIBUTES and name not in state:
+    if type(state) is _OPEN and name not in _attributes(state):
         return default
     return getattr(state, name, default)
 
 
-class RequestSettings(NamedTuple):
+def _header_key(name: str) -> bytes:
+    """Return the name of a header as ASGI has it."""
+    return name.lower().encode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSettings:
     """The settings that the observation of a request depends on."""
 
-    id_header: str = DEFAULT_HEADER
+    id_key: bytes = _header_key(DEFAULT_HEADER)
     id_in_response: bool = True
     exclude_paths: object = None  # as it was set
     log_querystring: bool = False
 
-    @classmethod
-    def of(cls, app: object) -> RequestSettings:
-        """Return the settings of an application as they are now."""
-        state = getattr(app, "state", None)
-        # Saves asking one by one, where there is none of them.
-        if type(state) is State and _STATE_NAMES_ITS_ATTRIBUTES and _OF_REQUESTS.isdisjoint(state):
-            return _DEFAULTS
-        return cls(
-            id_header=str(setting(app, "DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER),
-            id_in_response=enabled(setting(app, "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True)),
-            exclude_paths=setting(app, "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"),
-            log_querystring=enabled(setting(app, "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING")),
-        )
+
+def request_settings(app: object) -> RequestSettings:
+    """Return the settings of an application as they are now."""
+    state = getattr(app, "state", None)
+    # Saves asking one by one, where there is none of them.
+    if type(state) is _OPEN and _OF_REQUESTS.isdisjoint(_attributes(state)):
+        return _DEFAULTS
+    return RequestSettings(
+        _header_key(str(setting(app, "DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER)),
+        enabled(setting(app, "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True)),
+        setting(app, "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"),
+        enabled(setting(app, "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING")),
+    )
 
 
 _OF_REQUESTS = frozenset(
