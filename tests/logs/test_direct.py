@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import uuid
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from dockerflow.logging import (
     MozlogHandler,
     RequestIdLogFilter,
     RequestSummary,
+    records,
     request_id_context,
     summary,
     summary_fields,
@@ -180,9 +182,14 @@ def test_names(logger: logging.Logger, taken: list[bool], monkeypatch: pytest.Mo
     handler.setFormatter(MozlogFormatter(logger_name="formatter"))
     logger.addHandler(handler)
     assert both(logger, handler, monkeypatch)[0]["Logger"] == "formatter"
+    formatter = MozlogFormatter(logger_name="another")
+    handler.setFormatter(formatter)
+    assert both(logger, handler, monkeypatch)[0]["Logger"] == "another"
+    formatter.logger_name = "changed"
+    assert both(logger, handler, monkeypatch)[0]["Logger"] == "changed"
     handler.logger_name = "later"
     assert both(logger, handler, monkeypatch)[0]["Logger"] == "later"
-    assert taken == [True, True]
+    assert taken == [True] * 4
 
 
 def test_id_filters(
@@ -427,6 +434,9 @@ def test_handlers_of_subclasses(logger: logging.Logger) -> None:
 
 def test_levels(logger: logging.Logger, handler: MozlogHandler, taken: list[bool]) -> None:
     """Levels of logger and handler hold, and so does a logger that is switched off."""
+    write(logger)
+    assert len(printed(handler)) == 1
+    taken.clear()
     handler.setLevel(logging.ERROR)
     write(logger)
     assert printed(handler) == []
@@ -460,6 +470,137 @@ def test_handlers_above(logger: logging.Logger, handler: MozlogHandler, taken: l
     finally:
         parent.removeHandler(above)
         parent.propagate = True
+
+
+def test_handlers_of_other_levels(
+    logger: logging.Logger, handler: MozlogHandler, taken: list[bool]
+) -> None:
+    """A handler that takes failures alone is no reason for a record, until it takes more."""
+    calls: list[int] = []
+    second = Second(lambda: calls.append(1))
+    second.setLevel(logging.ERROR)
+    logger.addHandler(second)
+    write(logger)
+    assert (taken, calls) == ([True], [])
+    second.setLevel(logging.INFO)
+    write(logger)
+    assert (taken, calls) == ([True], [1])
+    assert len(printed(handler)) == 2
+
+
+#: What a line says, and who decides it.
+TOLD: dict[str, Callable[[pytest.MonkeyPatch, MozlogHandler], object]] = {
+    "Logger": lambda _, handler: setattr(handler, "logger_name", "changed"),
+    "Hostname": lambda patch, handler: patch.setattr(handler.formatter, "hostname", "changed"),
+    "EnvVersion": lambda patch, _: patch.setattr(
+        MozlogFormatter, "LOGGING_FORMAT_VERSION", "changed"
+    ),
+    "Severity": lambda patch, _: patch.setitem(
+        MozlogFormatter.SYSLOG_LEVEL_MAP, logging.INFO, "changed"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_changes_of_what_is_told(
+    logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What changes between two lines is said in the second."""
+    write(logger)
+    assert printed(handler)[0][name] != "changed"
+    TOLD[name](monkeypatch, handler)
+    assert both(logger, handler, monkeypatch)[0][name] == "changed"
+
+
+def test_names_left_out(
+    logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is excluded later is left out from then on, and one that is not, is back."""
+    write(logger)
+    assert "agent" in printed(handler)[0]["Fields"]
+    MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS.add("agent")
+    try:
+        assert "agent" not in both(logger, handler, monkeypatch)[0]["Fields"]
+    finally:
+        MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS.remove("agent")
+    assert "agent" in both(logger, handler, monkeypatch)[0]["Fields"]
+    monkeypatch.setattr(MozlogFormatter, "EXCLUDED_LOGRECORD_ATTRS", {"agent", *EXCLUDED})
+    assert "agent" not in both(logger, handler, monkeypatch)[0]["Fields"]
+
+
+EXCLUDED = frozenset(MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS)
+
+
+def test_another_handler(logger: logging.Logger, handler: MozlogHandler, taken: list[bool]) -> None:
+    """A handler that takes the place of another gets the lines from then on."""
+    write(logger)
+    other = MozlogHandler(a_file())
+    logger.handlers[:] = [other]
+    write(logger)
+    assert (len(printed(handler)), len(printed(other))) == (1, 1)
+    assert taken == [True, True]
+
+
+@pytest.mark.parametrize("first", ["handler", "logger"])
+def test_nothing_is_kept_alive(first: str) -> None:
+    """A logger and a handler go when the application lets go of them."""
+    handler = MozlogHandler(a_file())
+    logger = logging.Logger(NAME)  # noqa: LOG001 - one that nothing else keeps
+    logger.manager = logging.Logger.manager  # as getLogger does
+    logger.addHandler(handler)
+    write(logger)
+    count = len(records._direct_lines)
+    gone = weakref.ref(handler), weakref.ref(logger)
+    logger.handlers.clear()
+    if first == "handler":
+        del handler
+        assert gone[0]() is None
+    else:
+        del logger
+        assert gone[1]() is None
+    assert len(records._direct_lines) == count - 1
+
+
+@pytest.mark.parametrize("uwsgi", [False, True])
+def test_forks(uwsgi: bool) -> None:
+    """A child's line bears its number, and under uWSGI also where it forks without a word."""
+    code = f"""
+import ctypes, logging, os, sys
+sys.path[:] = {sys.path!r}
+if {uwsgi}:
+    sys.modules["uwsgi"] = sys  # uWSGI has it there before the application is loaded
+    fork = ctypes.CDLL(None).fork  # Python's hooks are not called
+else:
+    fork = os.fork
+from dockerflow.logging import MozlogHandler, RequestSummary, records
+logger = logging.getLogger("request.summary")
+logger.addHandler(MozlogHandler(sys.stdout))
+logger.setLevel("INFO")
+def log():
+    request = RequestSummary()
+    request.fields = {{"a": 1, "mine": os.getpid()}}
+    request.write(200)
+import dockerflow.logging.summary as summary
+directly = summary.direct_lines
+def log_both_ways():
+    log()
+    summary.direct_lines = lambda *_: None
+    log()
+    summary.direct_lines = directly
+log_both_ways()
+assert records._direct_lines
+if fork() == 0:
+    log_both_ways()
+    os._exit(0)
+os.wait()
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    lines = [parse(line) for line in ran.stdout.splitlines()]
+    assert [line["Pid"] for line in lines] == [line["Fields"]["mine"] for line in lines]
+    assert len(lines) == 4
+    assert len({line["Pid"] for line in lines}) == 2
 
 
 def test_no_handler(logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:

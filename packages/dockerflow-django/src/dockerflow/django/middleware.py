@@ -104,10 +104,6 @@ class DockerflowMiddleware(MiddlewareMixin):
         response = None if view is None else view(request)
         return await response if inspect.isawaitable(response) else response
 
-    def _is_overridden(self, name: str) -> bool:
-        own = getattr(getattr(self, name), "__func__", None)
-        return own is not vars(DockerflowMiddleware)[name]
-
     # ------------------------------------------------------------------ for subclasses and tests
     # A test may call these by themselves, for a request that was never begun.
 

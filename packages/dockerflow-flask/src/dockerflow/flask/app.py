@@ -124,9 +124,7 @@ class Dockerflow(ChecksOfExtension):
         as_paths(setting(app, "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"))
         app.extensions["dockerflow"] = self
         app.register_blueprint(self._make_blueprint())
-        # First before and last after all others, whenever they were registered.
-        app.url_value_preprocessors.setdefault(None, []).insert(0, self._before_request)
-        app.after_request_funcs.setdefault(None, []).insert(0, self._after_request)
+        self._observe_requests(app)
         got_request_exception.connect(self._got_request_exception, app)
         app.wsgi_app = ObservedApplication(app, self, app.wsgi_app)  # type: ignore[method-assign]
 
@@ -269,8 +267,28 @@ class Dockerflow(ChecksOfExtension):
             return identity
         return user.get_id() if user.is_authenticated else ""
 
-    def _before_request(self, endpoint: str | None, values: dict[str, Any] | None) -> None:
-        # As a preprocessor of URL values: these come first, and Flask asks none if it is async.
+    def _observe_requests(self, app: Flask) -> None:
+        # Around Flask's two methods, and so before all other hooks and after them. Hooks of our own
+        # would cost more than what they do: Flask asks of each whether it is async.
+        own: dict[str, Any] = vars(app)
+        preprocess, process = own.get("preprocess_request"), own.get("process_response")
+        flask: Any = type(app)
+
+        def preprocess_request() -> Any:
+            self._begins()
+            return flask.preprocess_request(app) if preprocess is None else preprocess()
+
+        def process_response(response: Response) -> Response:
+            response = (
+                flask.process_response(app, response) if process is None else process(response)
+            )
+            self._is_processed(response)
+            return response
+
+        own["preprocess_request"] = preprocess_request
+        own["process_response"] = process_response
+
+    def _begins(self) -> None:
         observed = ObservedRequest.of(current_request())
         observed.context = contextvars.copy_context()
         request_id = observed.request_id
@@ -282,18 +300,20 @@ class Dockerflow(ChecksOfExtension):
         kept["_request_id"] = request_id
         kept["_start_timestamp"] = time.time()
 
-    def _after_request(self, response: Response) -> Response:
-        observed = ObservedRequest.of(current_request())
-        observed.collect()
+    def _is_processed(self, response: Response) -> None:
+        request = current_request()
+        observed = ObservedRequest.of(request)
+        observed.collect(request)
         observed.streamed = is_streamed(response)
         if observed.start_response is None:
             observed.processed(response)
-        return response
 
     def observe_teardown(self, app: Flask) -> None:
         """Have the id of a request taken back that no WSGI server has brought.
 
-        Only tests make such requests: it would cost the others as much as all of the id.
+        Only tests make such requests, and a hook would cost the others as much as the id does.
+
+        :param app: the application.
         """
         functions = app.teardown_request_funcs.setdefault(None, [])
         if self._teardown_request not in functions:
@@ -305,9 +325,7 @@ class Dockerflow(ChecksOfExtension):
             observed.torn_down()
 
     def _got_request_exception(self, sender: Flask, exception: BaseException, **extra: Any) -> None:
-        observed = ObservedRequest.of(current_request())
-        observed.error = exception
-        observed.collect()
+        ObservedRequest.of(current_request()).error = exception
 
 
 _SUMMARY_EXTRA = Dockerflow.summary_extra

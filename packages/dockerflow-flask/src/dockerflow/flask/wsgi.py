@@ -129,10 +129,12 @@ class ObservedRequest(RequestSummary):
 
     # ------------------------------------------------------------------ in Flask's context
 
-    def collect(self) -> None:
-        """Note the fields of the summary while Flask's context is there to be asked."""
+    def collect(self, request: Request) -> None:
+        """Note the fields of the summary while Flask's context is there to be asked.
+
+        :param request: Flask's current request.
+        """
         self.context = None
-        request = current_request()
         try:
             fields = self.dockerflow.fields_of(request, self)
             self.fields = fields if type(fields) is dict else dict(fields)
@@ -155,14 +157,19 @@ class ObservedRequest(RequestSummary):
 
     # ------------------------------------------------------------------ in the WSGI server's hands
 
-    def observe_start(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+    def observe_start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Any:
         """Stand in for the server's ``start_response``."""
-        assert self.start_response is not None
+        start_response = self.start_response
+        assert start_response is not None
         code = status[:3]
         self.code = int(code) if code.isdecimal() else None
         if self._id_is_wanted(headers):
             headers = [*headers, (self.header, self.request_id)]
-        return self.start_response(status, headers, *exc_info)
+        if exc_info is None:
+            return start_response(status, headers)
+        return start_response(status, headers, exc_info)
 
     def observe_body(self, body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[bytes]:
         """Write the summary, or have it written at the end of a streamed body."""
@@ -226,7 +233,7 @@ class ObservedRequest(RequestSummary):
         if self.context is None:
             self._collect_from(environ)
         else:
-            self.context.run(self.collect)
+            self.context.run(lambda: self.collect(current_request()))
 
     def _collect_from(self, environ: WSGIEnvironment) -> None:
         request = Request(environ)

@@ -6,21 +6,21 @@ would give; where there could be another, none is written here.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from io import TextIOWrapper
-from logging import Logger, LogRecord, getLogRecordFactory
+from logging import Logger, LogRecord
 from operator import attrgetter
 from weakref import ref
 
 from .conversion import DEFAULT_LOGGER_NAME, JSON_BLANKS, severity_of
 from .encoder import Unusual
-from .records import TAKEN, make_record, of_logger, of_record, only_handler
+from .records import FORKS_UNSEEN, TAKEN, make_record, of_logger, of_record, only_handler
 from .request_id import RequestIdLogFilter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable
     from typing import Any
 
@@ -53,9 +53,30 @@ class DirectLines:
     """
 
     __slots__ = (
-        *("_attributes", "_changes", "_excluded", "_fast", "_formatter", "_handler", "_head"),
-        *("_layout", "_level", "_lock", "_logger", "_names", "_of_formatter", "_of_handler"),
-        *("_of_logger", "_of_record", "_pid", "_severities", "_severity", "_sizes"),
+        "_attributes",
+        "_changes",
+        "_excluded",
+        "_fast",
+        "_formatter",
+        "_handler",
+        "_head",
+        "_host",
+        "_layout",
+        "_level",
+        "_lock",
+        "_logger",
+        "_name",
+        "_name_of_formatter",
+        "_of_formatter",
+        "_of_handler",
+        "_of_logger",
+        "_of_record",
+        "_pid",
+        "_severities",
+        "_severity",
+        "_size",
+        "_size_of_formatter",
+        "_size_of_handler",
     )
 
     def __init__(
@@ -75,8 +96,12 @@ class DirectLines:
         self._pid = 0
         self._head = ""
         self._attributes = handler.__dict__, formatter.__dict__
-        self._sizes = len(logger.__dict__), len(handler.__dict__), len(formatter.__dict__)
-        self._names = handler.logger_name, formatter.logger_name, formatter.hostname
+        self._size = len(logger.__dict__)
+        self._size_of_handler = len(handler.__dict__)
+        self._size_of_formatter = len(formatter.__dict__)
+        self._name = handler.logger_name
+        self._name_of_formatter = formatter.logger_name
+        self._host = formatter.hostname
         self._of_logger = of_logger(Logger)
         self._of_record = of_record(LogRecord)
         self._of_handler = of_handler(type(handler))
@@ -95,42 +120,41 @@ class DirectLines:
         :param logger: the logger.
         """
         # Written out, since each call and loop costs a twentieth of a line.
-        handler: Any = self._handler()
+        handler_of = self._handler
+        handler: Any = handler_of()
         if handler is None:
             return False
         formatter = self._formatter
         own_of_handler, own_of_formatter = self._attributes
-        size, size_of_handler, size_of_formatter = self._sizes
-        name, name_of_formatter, host = self._names
-        handlers = logger.handlers
-        return (
+        if (
             # A method that is put on an instance makes it larger.
-            len(logger.__dict__) == size
-            and len(own_of_handler) == size_of_handler
-            and len(own_of_formatter) == size_of_formatter
-            and of_logger(Logger) == self._of_logger
-            and of_record(LogRecord) == self._of_record
-            and of_handler(type(handler)) == self._of_handler
-            and of_formatter(type(formatter)) == self._of_formatter
-            and getLogRecordFactory() is LogRecord
-            and handler.formatter is formatter
-            and handler.logger_name is name
-            and formatter.logger_name is name_of_formatter
-            and formatter.hostname is host
-            and self._severities.get(self._level) == self._severity
-            and self._excluded.changes == self._changes
-            and not logger.filters
-            and (not handler.filters or all(map(is_stock, handler.filters)))
-            and (
-                (
-                    len(handlers) == 1
-                    and handlers[0] is handler
-                    and handler.level <= self._level
-                    and not logger.propagate
-                )
-                or only_handler(logger, self._level) is handler
-            )
-        )
+            len(logger.__dict__) != self._size
+            or len(own_of_handler) != self._size_of_handler
+            or len(own_of_formatter) != self._size_of_formatter
+            or of_logger(Logger) != self._of_logger
+            or of_record(LogRecord) != self._of_record
+            or of_handler(type(handler)) != self._of_handler
+            or of_formatter(type(formatter)) != self._of_formatter
+            or logging._logRecordFactory is not LogRecord  # type: ignore[attr-defined]
+            or handler.formatter is not formatter
+            or handler.logger_name is not self._name
+            or formatter.logger_name is not self._name_of_formatter
+            or formatter.hostname is not self._host
+            or self._severities.get(self._level) != self._severity
+            or self._excluded.changes != self._changes
+            or logger.filters
+            or (handler.filters and not all(map(is_stock, handler.filters)))
+        ):
+            return False
+        handlers = logger.handlers
+        if (
+            len(handlers) == 1
+            and handlers[0] is handler
+            and handler.level <= self._level
+            and not logger.propagate
+        ):
+            return True
+        return only_handler(logger, self._level) is handler
 
     def write(self, logger: logging.Logger, text: str, fields: dict[str, Any]) -> bool:
         """Write what the handler would, given a record.
@@ -150,9 +174,8 @@ class DirectLines:
             layout = self._layout
             if layout is None or layout.names != names:
                 layout = self._find_layout(names, fields)
-            pid = os.getpid()
-            if pid != self._pid:
-                self._find_head(logger.name, handler.logger_name, pid)
+            if not self._head or (FORKS_UNSEEN and os.getpid() != self._pid):
+                self._find_head(logger.name, handler.logger_name)
             line = layout.line(fields, time.time(), self._head, text) + handler.terminator
         except Exception:  # it is for the careful way
             return False
@@ -177,15 +200,15 @@ class DirectLines:
         self._layout = layout = self._fast.layout(names, fields)
         return layout
 
-    def _find_head(self, name: str, logger_name: str, pid: int) -> None:
+    def _find_head(self, name: str, logger_name: str) -> None:
         formatter = self._formatter
         if logger_name == DEFAULT_LOGGER_NAME:
             logger_name = formatter.logger_name
         severity = severity_of(formatter, self._level)
         version = formatter.LOGGING_FORMAT_VERSION
+        self._pid = pid = os.getpid()
         key = (name, str.__str__(logger_name), formatter.hostname, version, severity, pid)
         self._head = self._fast.head(key)
-        self._pid = pid
 
 
 def is_stock(one: object) -> bool:

@@ -114,7 +114,7 @@ class MozlogFormatter(logging.Formatter):
         """
         return convert(self, record)
 
-    def format(self, record: logging.LogRecord) -> str:
+    def format(self, record: logging.LogRecord) -> str:  # noqa: C901 - its steps are in one place: calls cost
         """Return *record* as one line of strict JSON (RFC 8259) in ASCII, without line end.
 
         :param record: any record.
@@ -123,7 +123,55 @@ class MozlogFormatter(logging.Formatter):
         try:
             # A lambda on the instance has no __func__, which is as good as another function.
             if self.convert_record.__func__ is _CONVERT_RECORD:  # type: ignore[attr-defined]
-                return self._ordinary_line(record)
+                # All in one place, since each call between its steps costs a twentieth.
+                fast = self._fast
+                _, _, latest, watched, changes = fast.state
+                excluded = self.EXCLUDED_LOGRECORD_ATTRS
+                if excluded is not watched or watched.changes != changes:  # pyright: ignore[reportOptionalMemberAccess] - it is not None if it is the same
+                    latest = fast.latest(excluded)
+                attributes = record.__dict__
+                # To compare a list takes half the time of hashing a tuple and looking it up.
+                names = [*attributes]
+                layout = latest.get(len(names))
+                if layout is None or layout.names != names:
+                    layout = fast.layout(names, attributes)
+                logger = attributes.get("logger_name")
+                if logger is None or type(logger) is SpentName:
+                    logger = self.logger_name
+                if type(logger) is not str:
+                    logger = str.__str__(logger)
+                name = record.name
+                created = record.created
+                text = record.getMessage()
+                if (
+                    type(text) is not str
+                    or ("{" in text and text.lstrip(JSON_BLANKS).startswith("{"))
+                    or type(created) is not float
+                    or type(name) is not str
+                ):
+                    raise Unusual
+                severity = self.SYSLOG_LEVEL_MAP.get(record.levelno)
+                if severity is None:
+                    severity = severity_of(self, record.levelno)
+                pid = record.process
+                if type(pid) is not int:
+                    if pid is not None:
+                        raise Unusual
+                    pid = os.getpid()
+                # All that the head depends on is in the key, so that a change is noticed.
+                key = (name, logger, self.hostname, self.LOGGING_FORMAT_VERSION, severity, pid)
+                known, head = layout.head
+                if known != key:
+                    head = fast.head(key)
+                    layout.head = key, head
+                line = layout.line(attributes, created, head, text)
+                if (
+                    record.exc_info is None
+                    and record.exc_text is None
+                    and record.stack_info is None
+                ):
+                    return line
+                return with_own_fields(line, record)
         except Exception:  # noqa: S110 - nothing is called here: the stack may be full
             pass
         except BaseException as error:
@@ -138,57 +186,6 @@ class MozlogFormatter(logging.Formatter):
             return words
         except Exception:
             return _LAST_WORDS
-
-    def _ordinary_line(self, record: logging.LogRecord) -> str:
-        """Return the line of an ordinary record the fast way.
-
-        :raises Exception: any, where something is not of the ordinary kind.
-        """
-        # All in one place, since each call between its steps costs a twentieth.
-        fast = self._fast
-        _, _, latest, watched, changes = fast.state
-        excluded = self.EXCLUDED_LOGRECORD_ATTRS
-        if excluded is not watched or watched.changes != changes:  # pyright: ignore[reportOptionalMemberAccess] - it is not None if it is the same
-            latest = fast.latest(excluded)
-        attributes = record.__dict__
-        # To compare a list takes half the time of hashing a tuple and looking it up.
-        names = [*attributes]
-        layout = latest.get(len(names))
-        if layout is None or layout.names != names:
-            layout = fast.layout(names, attributes)
-        logger = attributes.get("logger_name")
-        if logger is None or type(logger) is SpentName:
-            logger = self.logger_name
-        if type(logger) is not str:
-            logger = str.__str__(logger)
-        name = record.name
-        created = record.created
-        text = record.getMessage()
-        if (
-            type(text) is not str
-            or ("{" in text and text.lstrip(JSON_BLANKS).startswith("{"))
-            or type(created) is not float
-            or type(name) is not str
-        ):
-            raise Unusual
-        severity = self.SYSLOG_LEVEL_MAP.get(record.levelno)
-        if severity is None:
-            severity = severity_of(self, record.levelno)
-        pid = record.process
-        if type(pid) is not int:
-            if pid is not None:
-                raise Unusual
-            pid = os.getpid()
-        # All that the head depends on is in the key, so that a change is noticed.
-        key = (name, logger, self.hostname, self.LOGGING_FORMAT_VERSION, severity, pid)
-        known, head = layout.head
-        if known != key:
-            head = fast.head(key)
-            layout.head = key, head
-        line = layout.line(attributes, created, head, text)
-        if record.exc_info is None and record.exc_text is None and record.stack_info is None:
-            return line
-        return with_own_fields(line, record)
 
 
 _CONVERT_RECORD = MozlogFormatter.convert_record

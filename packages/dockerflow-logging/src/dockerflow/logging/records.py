@@ -22,8 +22,18 @@ if TYPE_CHECKING:
 # By logger, level and its name; one or two are used. Past it the cache starts again from empty.
 _MAX_PROTOTYPES = 64
 _prototypes: dict[tuple[str, int, str], dict[str, Any]] = {}
+
+# The same, by the logger's id().
+_MAX_DIRECT_LINES = 64
+_direct_lines: dict[tuple[int, int], DirectLines] = {}
+
+#: Whether this process may become another one without a word: uWSGI forks without Python's hooks,
+#: unless it is told to call them. To ask for the number each time takes half a microsecond.
+#: https://uwsgi-docs.readthedocs.io/en/latest/Options.html#py-call-osafterfork
+FORKS_UNSEEN = "uwsgi" in sys.modules or not hasattr(os, "register_at_fork")
 if hasattr(os, "register_at_fork"):  # a child has a number and a name of its own
     os.register_at_fork(after_in_child=_prototypes.clear)
+    os.register_at_fork(after_in_child=_direct_lines.clear)
 
 # Names that Logger.makeRecord refuses, whatever the record has.
 _REFUSED = frozenset({"message", "asctime"})
@@ -60,11 +70,6 @@ def is_plain(logger: Any) -> bool:
         and cls.log is _LOG_PUBLICLY
         and not ("makeRecord" in own or "_log" in own or "log" in own)
     )
-
-
-# By logger and level; one or two are used. Past it the cache starts again from empty.
-_MAX_DIRECT_LINES = 64
-_direct_lines: dict[tuple[int, int], DirectLines] = {}
 
 
 def direct_lines(logger: logging.Logger, level: int) -> DirectLines | None:
@@ -147,6 +152,7 @@ def make_record(
         and logging.logThreads
         and logging.logProcesses
         and logging.logMultiprocessing
+        and not FORKS_UNSEEN
     ):
         return _with_fields(_first_record(logger, level, text), fields)
 

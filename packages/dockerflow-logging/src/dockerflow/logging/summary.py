@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -114,16 +115,12 @@ class RequestSummary:
             errno = 0
             if gone:
                 status = CLIENT_CLOSED_REQUEST
-            elif type(code) is not int or code >= 500 or error is not None or failed:
-                status = None if code is None else _status(code)
-                if error is not None or failed:
-                    errno = 500
-                elif type(status) is int and status >= 500:
-                    errno = status
+            elif error is not None or failed or type(code) is not int or code >= 500:
+                status, errno = _outcome(code, failed or error is not None)
             fields = self.fields.copy()
             if (
-                not errno
-                and exclude_paths != ()
+                exclude_paths != ()
+                and not errno
                 and _is_excluded(fields.get("path"), exclude_paths)
             ):
                 return
@@ -137,12 +134,14 @@ class RequestSummary:
             else:
                 fields.pop("t", None)
             logger = self._logger
-            _log(
-                _summary_logger() if logger is None else logger,
-                ERROR if errno else INFO,
-                "" if error is None or gone else safe_text(error),
-                fields,
-            )
+            if logger is None:
+                logger = _summary_logger()
+            level = ERROR if errno else INFO
+            if logger.isEnabledFor(level):
+                text = "" if error is None or gone else safe_text(error)
+                lines = direct_lines(logger, level)
+                if lines is None or not lines.write(logger, text, fields):
+                    _log(logger, level, text, fields)
         except Exception:
             _report()
 
@@ -153,12 +152,14 @@ def _summary_logger() -> logging.Logger:
     return logger if isinstance(logger, logging.Logger) else logging.getLogger(SUMMARY_LOGGER)
 
 
-def _status(code: Any) -> object:
-    """Return an ``HTTPStatus`` or a number in text as an int, and anything else as it is."""
-    try:
-        return int(code)
-    except Exception:
-        return code
+def _outcome(code: Any, failed: bool) -> tuple[object, int]:
+    """Return what stands for ``code``, an ``HTTPStatus`` or a number in text say, and ``errno``."""
+    status = code
+    with contextlib.suppress(Exception):
+        status = None if code is None else int(code)
+    if failed:
+        return status, 500
+    return status, status if type(status) is int and status >= 500 else 0
 
 
 def _is_excluded(path: Any, exclude_paths: Container[str]) -> bool:
@@ -169,11 +170,6 @@ def _is_excluded(path: Any, exclude_paths: Container[str]) -> bool:
 
 
 def _log(logger: logging.Logger, level: int, text: str, fields: dict[str, Any]) -> None:
-    if not logger.isEnabledFor(level):
-        return
-    lines = direct_lines(logger, level)
-    if lines is not None and lines.write(logger, text, fields):
-        return
     if is_plain(logger):
         # What Logger._log does, without its walk up the stack for a caller that would be this line.
         logger.handle(make_record(logger, level, text, fields))

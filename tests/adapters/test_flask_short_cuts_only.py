@@ -1,0 +1,183 @@
+"""Around Flask's own methods, and in fewer steps: nobody may notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from flask import Flask, g
+from werkzeug.test import create_environ
+
+from dockerflow.flask import Dockerflow
+from dockerflow.logging import request_id_context
+from tests.adapters.conftest import Log
+from tests.adapters.harness import WSGIApp
+
+
+class Extended(Dockerflow):
+    """An extension that adds a field, and knows who asks."""
+
+    def summary_extra(self) -> dict[str, Any]:
+        return {**super().summary_extra(), "more": g.more}
+
+    def user_id(self) -> str:
+        return "ada"
+
+
+@pytest.fixture
+def app() -> Flask:
+    """An application that says its request id, and what is to be in the summary."""
+    app = Flask(__name__)
+
+    @app.before_request
+    def before() -> None:
+        g.more = "mine"
+
+    @app.get("/")
+    def hello() -> str:
+        return f"{g.request_id}"
+
+    return app
+
+
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, RuntimeError])
+@pytest.mark.parametrize("propagate", [False, True])
+def test_fields_of_a_request_that_fails(
+    app: Flask, log: Log, error: type[BaseException], propagate: bool
+) -> None:
+    """Whatever ends a request, its summary says who asked, and has the fields of a subclass."""
+    Extended(app)
+    app.config["PROPAGATE_EXCEPTIONS"] = propagate
+
+    @app.get("/end")
+    def end() -> str:
+        raise error("the end")
+
+    if propagate or not issubclass(error, Exception):
+        with pytest.raises(error):
+            app(create_environ("/end"), lambda *_: lambda _: None)
+    else:
+        assert WSGIApp(app).request("/end").status == 500
+    fields = log.summary
+    assert (fields["uid"], fields["more"], fields["errno"]) == ("ada", "mine", 500)
+    assert fields["msg"] == "the end"
+
+
+def test_a_server_that_fails(app: Flask, log: Log) -> None:
+    """Where the server takes no response, the summary has the fields that were known."""
+    Extended(app)
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[..., Any]:
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        app(create_environ("/"), start_response)
+    assert (log.summary["uid"], log.summary["more"]) == ("ada", "mine")
+
+
+def test_fields_of_any_kind(app: Flask, log: Log) -> None:
+    """What summary_extra() returns may be whatever a dict is made of."""
+
+    class Other(Dockerflow):
+        def summary_extra(self) -> Any:
+            return {"path": "/", "rid": g._request_id}.items()
+
+    Other(app)
+    WSGIApp(app).request("/", headers={"X-Request-ID": "abc"})
+    assert (log.summary["path"], log.summary["rid"], log.summary["code"]) == ("/", "abc", 200)
+
+
+def test_time_in_the_public_fields(app: Flask, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """summary_extra() has the time until then."""
+    dockerflow = Dockerflow(app)
+    with app.test_request_context("/"):
+        app.preprocess_request()
+        monkeypatch.setattr("dockerflow.logging.RequestSummary.elapsed", lambda _: 77)
+        assert dockerflow.summary_extra()["t"] == 77
+
+
+@pytest.mark.parametrize("when", ["before", "later", "class"])
+def test_methods_that_others_replace(
+    app: Flask, log: Log, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Flask's methods may be replaced around ours and under ours, on the app and its class."""
+    called: list[str] = []
+    target: Any = Flask if when == "class" else app
+    if when != "before":
+        Dockerflow(app)
+    for name in ("preprocess_request", "process_response"):
+        original = getattr(target, name)
+
+        def replaced(*args: Any, original: Any = original, name: str = name) -> Any:
+            called.append(name)
+            return original(*args)
+
+        monkeypatch.setattr(target, name, replaced)
+    if when == "before":
+        Dockerflow(app)
+    answer = WSGIApp(app).request("/", headers={"X-Request-ID": "abc"})
+    assert (answer.status, answer.body, answer.header("X-Request-ID")) == (200, b"abc", "abc")
+    assert called == ["preprocess_request", "process_response"]
+    assert len(log.summaries) == 1
+
+
+def test_requests_after_one_without_a_server(app: Flask, log: Log) -> None:
+    """A request context of a test's own changes nothing for the requests that are served."""
+    Dockerflow(app)
+    ids: list[str | None] = []
+
+    @app.teardown_appcontext
+    def teardown(error: BaseException | None) -> None:
+        ids.append(request_id_context.get())
+
+    for _ in range(2):
+        with app.test_request_context("/", headers={"X-Request-ID": "test"}):
+            app.preprocess_request()
+    assert len(app.teardown_request_funcs[None]) == 1
+    ids.clear()
+    WSGIApp(app).request("/", headers={"X-Request-ID": "served"})
+    assert ids == ["served"]
+
+
+def test_an_id_that_the_application_has_changed(app: Flask) -> None:
+    """What a test puts in the id's place stays there after its request context."""
+    Dockerflow(app)
+    token = request_id_context.set("outer")
+    try:
+        with app.test_request_context("/"):
+            app.preprocess_request()
+            request_id_context.set("changed")
+        assert request_id_context.get() == "changed"
+    finally:
+        request_id_context.reset(token)
+
+
+def test_ids_in_a_shared_app_context(app: Flask) -> None:
+    """Requests made within one pushed app context find an id each in g."""
+    Dockerflow(app)
+    with app.app_context():
+        for rid in ("one", "two"):
+            assert app.test_client().get("/", headers={"X-Request-ID": rid}).text == rid
+
+
+def test_a_response_that_is_started_again(app: Flask, log: Log) -> None:
+    """A start_response() with what went wrong reaches the server with it."""
+
+    def inner(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        try:
+            raise ValueError("late")
+        except ValueError as error:
+            start_response("500 Oh", [], (ValueError, error, None))
+        return [b"oh"]
+
+    app.wsgi_app = inner  # type: ignore[method-assign]
+    Dockerflow(app)
+    started: list[tuple[Any, ...]] = []
+    start: Any = lambda *args: started.append(args)  # noqa: E731 - as a server's
+    assert app(create_environ("/"), start) == [b"oh"]
+    assert [args[0] for args in started] == ["200 OK", "500 Oh"]
+    assert len(started[0]) == 2
+    assert started[1][2][0] is ValueError
+    assert log.summary["code"] == 500
