@@ -207,8 +207,8 @@ class DirectLines:
         severity = severity_of(formatter, self._level)
         version = formatter.LOGGING_FORMAT_VERSION
         self._pid = pid = os.getpid()
-        key = (name, str.__str__(logger_name), formatter.hostname, version, severity, pid)
-        self._head = self._fast.head(key)
+        head = self._fast.head(name, logger_name, formatter.hostname, version, severity, pid)
+        self._head = head.text
 
 
 def is_stock(one: object) -> bool:

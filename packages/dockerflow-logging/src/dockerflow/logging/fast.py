@@ -61,6 +61,33 @@ for _name in (
     setattr(WatchedNames, _name, _watched(getattr(set, _name)))
 
 
+class Head:
+    """What stands between ``Timestamp`` and ``Fields``, and all that it depends on."""
+
+    __slots__ = ("hostname", "logger", "name", "pid", "severity", "text", "version")
+
+    def __init__(
+        self,
+        name: object,
+        logger: object,
+        hostname: object,
+        version: object,
+        severity: object,
+        pid: int,
+        text: str,
+    ) -> None:
+        self.name = name
+        self.logger = logger
+        self.hostname = hostname
+        self.version = version
+        self.severity = severity
+        self.pid = pid
+        self.text = text
+
+
+_NO_HEAD = Head(None, None, None, None, None, 0, "")
+
+
 class Layout:
     """What is known of all records that have the same attributes in the same order."""
 
@@ -78,8 +105,8 @@ class Layout:
         self.extras = extras
         self.write = writer({name: class_of(attributes[name]) for name in extras})
         self.for_any_type = False
-        #: The head of the latest line, behind what it depends on.
-        self.head: tuple[_Key | None, str] = (None, "")
+        #: The head of the latest line.
+        self.head = _NO_HEAD
 
     def line(self, attributes: dict[str, Any], created: float, head: str, text: str) -> str:
         """Return a line.
@@ -185,18 +212,29 @@ class FastLines:
         latest[len(names)] = layout
         return layout
 
-    def head(self, key: _Key) -> str:
-        """Return the JSON of what stands between ``Timestamp`` and ``Fields``.
+    def head(
+        self,
+        name: object,
+        logger: Any,
+        hostname: object,
+        version: object,
+        severity: object,
+        pid: int,
+    ) -> Head:
+        """Return what stands between ``Timestamp`` and ``Fields``.
 
-        :param key: all that it depends on.
+        :raises Exception: any, where something is not of the ordinary kind.
         """
-        head = self._heads.get(key)
-        if head is None:
-            head = raw_encode(head_of(*key))[1:-1]
+        if type(name) is not str or not issubclass(class_of(logger), str):
+            raise Unusual
+        key = (name, str.__str__(logger), hostname, version, severity, pid)
+        text = self._heads.get(key)
+        if text is None:
+            text = raw_encode(head_of(*key))[1:-1]
             if len(self._heads) >= _MAX_CACHED:
                 self._heads.clear()
-            self._heads[key] = head
-        return head
+            self._heads[key] = text
+        return Head(name, logger, hostname, version, severity, pid, text)
 
 
 def with_own_fields(line: str, record: logging.LogRecord) -> str:

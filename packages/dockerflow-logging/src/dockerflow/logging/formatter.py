@@ -135,21 +135,17 @@ class MozlogFormatter(logging.Formatter):
                 layout = latest.get(len(names))
                 if layout is None or layout.names != names:
                     layout = fast.layout(names, attributes)
-                logger = attributes.get("logger_name")
-                if logger is None or type(logger) is SpentName:
-                    logger = self.logger_name
-                if type(logger) is not str:
-                    logger = str.__str__(logger)
-                name = record.name
                 created = record.created
                 text = record.getMessage()
                 if (
                     type(text) is not str
                     or ("{" in text and text.lstrip(JSON_BLANKS).startswith("{"))
                     or type(created) is not float
-                    or type(name) is not str
                 ):
                     raise Unusual
+                logger = attributes.get("logger_name")
+                if logger is None or type(logger) is SpentName:
+                    logger = self.logger_name
                 severity = self.SYSLOG_LEVEL_MAP.get(record.levelno)
                 if severity is None:
                     severity = severity_of(self, record.levelno)
@@ -158,13 +154,20 @@ class MozlogFormatter(logging.Formatter):
                     if pid is not None:
                         raise Unusual
                     pid = os.getpid()
-                # All that the head depends on is in the key, so that a change is noticed.
-                key = (name, logger, self.hostname, self.LOGGING_FORMAT_VERSION, severity, pid)
-                known, head = layout.head
-                if known != key:
-                    head = fast.head(key)
-                    layout.head = key, head
-                line = layout.line(attributes, created, head, text)
+                # All that the head depends on is compared, so that a change is noticed.
+                head = layout.head
+                if (
+                    head.name is not record.name
+                    or head.logger is not logger
+                    or head.severity is not severity
+                    or head.pid != pid
+                    or head.hostname is not self.hostname
+                    or head.version is not self.LOGGING_FORMAT_VERSION
+                ):
+                    version = self.LOGGING_FORMAT_VERSION
+                    head = fast.head(record.name, logger, self.hostname, version, severity, pid)
+                    layout.head = head
+                line = layout.line(attributes, created, head.text, text)
                 if (
                     record.exc_info is None
                     and record.exc_text is None
