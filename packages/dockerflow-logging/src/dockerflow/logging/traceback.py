@@ -201,20 +201,22 @@ def _add_frames(lines: list[str], trace: TracebackType | None, indent: str) -> N
         code = trace.tb_frame.f_code
         known = _frame_texts.get((id(code), trace.tb_lasti))
         text = _frame_text(trace, code) if known is None else known[1]
-        if text == last:
-            repeats += 1
-        else:
+        if text != last:
             if repeats >= _SHOWN_REPEATS:
                 lines.append(_repeated(repeats - _SHOWN_REPEATS + 1, indent))
             last = text
             repeats = 0
+        else:
+            repeats += 1
         if repeats < _SHOWN_REPEATS:
-            if indent:
-                text = "".join(f"{indent}{line}\n" for line in text.splitlines())
-            lines.append(text)
+            lines.append(_indented(text, indent) if indent else text)
         trace = trace.tb_next
     if repeats >= _SHOWN_REPEATS:
         lines.append(_repeated(repeats - _SHOWN_REPEATS + 1, indent))
+
+
+def _indented(text: str, indent: str) -> str:
+    return "".join(f"{indent}{line}\n" for line in text.splitlines())
 
 
 def _repeated(count: int, indent: str) -> str:
