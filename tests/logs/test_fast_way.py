@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import datetime
+import functools
 import json
+import linecache
 import logging
 import pickle
 import subprocess
@@ -16,8 +18,9 @@ from typing import Any
 
 import pytest
 
-from dockerflow.logging import MozlogFormatter, fast
+from dockerflow.logging import MozlogFormatter, fast, safer_format_traceback
 from dockerflow.logging import formatter as formatter_module
+from dockerflow.logging.plain import clean_text
 
 from .lines import parse, record
 
@@ -117,6 +120,81 @@ def test_unusual_records(attributes: dict[str, Any]) -> None:
     line = formatter.format(made)
     assert line == General().format(made)
     assert parse(line) == formatter.convert_record(made)
+
+
+class Mine(Exception):
+    def __repr__(self) -> str:
+        return "Mine(größe\\n)\n"
+
+
+def deep(depth: int) -> None:
+    if depth:
+        deep(depth - 1)
+    raise Mine
+
+
+def caused(cause: BaseException | None) -> None:
+    try:
+        raise KeyError("first")
+    except KeyError:
+        raise Mine from cause
+
+
+def with_notes() -> None:
+    error = Mine()
+    error.add_note("a note\n\udc80")
+    raise error
+
+
+def grouped() -> None:
+    raise ExceptionGroup("several", [Mine(), OSError(5, "x")])
+
+
+def in_odd_files() -> None:
+    scope: dict[str, Any] = {}
+    source = str('def one():\n    two()  # größe "\udc80"\n')
+    linecache.cache["odd.py"] = (1, None, source.splitlines(True), "odd.py")
+    exec(compile("def one():\n    two()", "odd.py", "exec"), scope)
+    exec(compile("def two():\n    1 / 0", 'gr"öße\udc80\n.py', "exec"), scope)
+    scope["one"]()
+
+
+def context_alone() -> None:
+    try:
+        raise KeyError("first")
+    except KeyError:
+        raise Mine  # noqa: B904 - its context is what is shown
+
+
+def raised_by(work: Callable[[], None]) -> Exception:
+    try:
+        work()
+    except Exception as error:
+        return error
+    raise AssertionError
+
+
+WORKS: list[Callable[[], None]] = [
+    *(functools.partial(deep, depth) for depth in (0, 1, 2, 3, 4, 5, 50)),
+    *(functools.partial(caused, cause) for cause in (None, OSError())),
+    *(with_notes, grouped, in_odd_files, context_alone),
+]
+
+
+@pytest.mark.parametrize("work", WORKS, ids=range(len(WORKS)))
+@pytest.mark.parametrize("traced", [False, True])
+def test_tracebacks(work: Callable[[], None], traced: bool) -> None:
+    """Both ways tell an exception alike, each time, and so does the public function."""
+    error = raised_by(work)
+    trace = error.__traceback__ if traced else None
+    made = record("x")
+    made.exc_info = type(error), error, trace
+    text = safer_format_traceback(type(error), error, trace)
+    formatter = MozlogFormatter()
+    for _ in range(2):
+        line = formatter.format(made)
+        assert line == General().format(made)
+        assert parse(line)["Fields"]["traceback"] == clean_text(text)
 
 
 def test_records_that_filters_change() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from types import TracebackType
 from typing import Any
 
@@ -222,6 +223,7 @@ def test_recursion_is_counted() -> None:
     text = safer_format_traceback(type(error), error, error.__traceback__)
     assert "[Previous line repeated " in text
     assert len(text.splitlines()) < 30
+    assert "".join(traceback.format_tb(error.__traceback__)) in text
 
 
 @pytest.mark.parametrize("kind", hostile.ERRORS)

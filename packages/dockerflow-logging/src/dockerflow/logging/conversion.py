@@ -178,31 +178,38 @@ def _message(record: logging.LogRecord) -> str:
     return f"{message} (with arguments {safe_repr(getattr(record, 'args', None))})"
 
 
-def own_fields(record: logging.LogRecord) -> dict[str, str]:
-    """Return what a record tells of an exception and of the stack, under our names for it."""
+def own_fields(
+    record: logging.LogRecord,
+    say: Callable[[str], str] = str,
+    traceback: Callable[[object, Any, Any, str], str] = traceback_text,
+) -> dict[str, str]:
+    """Return what a record tells of an exception and of the stack, under our names for it.
+
+    :param say: makes of each text what is returned.
+    :param traceback: makes it of an exception's type, the exception, its traceback and its repr.
+    """
     attributes: dict[str, Any] = vars(record)
     told: dict[str, str] = {}
-    _tell_exception(attributes.get("exc_info"), told)
-    if "traceback" not in told and not _is_empty(attributes.get("exc_text")):
-        told["traceback"] = safe_text(attributes["exc_text"])
-    if not _is_empty(attributes.get("stack_info")):
-        told["stack"] = safe_text(attributes["stack_info"])
-    return told
-
-
-def _tell_exception(exc_info: Any, told: dict[str, str]) -> None:
+    exc_info: Any = attributes.get("exc_info")
     cls = class_of(exc_info)
     if cls is tuple and len(exc_info) == 3:
         kind, error, trace = exc_info
         # Three times None is what exc_info=True finds outside of an exception.
         if not (kind is None and error is None and trace is None):
-            told["error"] = said = safe_repr(kind if error is None else error)
-            told["traceback"] = traceback_text(kind, error, trace, said)
+            said = safe_repr(kind if error is None else error)
+            told["error"] = say(said)
+            told["traceback"] = traceback(kind, error, trace, said)
     elif issubclass(cls, BaseException):
-        told["error"] = said = safe_repr(exc_info)
-        told["traceback"] = traceback_text(cls, exc_info, exc_info.__traceback__, said)
+        said = safe_repr(exc_info)
+        told["error"] = say(said)
+        told["traceback"] = traceback(cls, exc_info, exc_info.__traceback__, said)
     elif not _is_empty(exc_info):
-        told["error"] = safe_repr(exc_info)
+        told["error"] = say(safe_repr(exc_info))
+    if "traceback" not in told and not _is_empty(attributes.get("exc_text")):
+        told["traceback"] = say(safe_text(attributes["exc_text"]))
+    if not _is_empty(attributes.get("stack_info")):
+        told["stack"] = say(safe_text(attributes["stack_info"]))
+    return told
 
 
 def _is_empty(value: object) -> bool:

@@ -12,6 +12,7 @@ from .conversion import head_of, own_fields
 from .encoder import TEXTS, Unusual, has_lone_surrogates, raw_encode
 from .plain import quote
 from .reprs import class_of
+from .traceback import text_json, traceback_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class FastLines:
 
         :raises Exception: any, where something is not of the ordinary kind.
         """
-        if type(name) is not str or not issubclass(class_of(logger), str):
+        if type(name) is not str:
             raise Unusual
         key = (name, str.__str__(logger), hostname, version, severity, pid)
         text = self._heads.get(key)
@@ -243,10 +244,8 @@ def with_own_fields(line: str, record: logging.LogRecord) -> str:
     :raises Exception: where only the careful way can tell what to write.
     """
     line = line[:-2]
-    for name, said in own_fields(record).items():
+    for name, said in own_fields(record, text_json, traceback_json).items():
         if name in record.__dict__:
             raise Unusual
-        if not said.isascii():
-            said.encode()  # raises where a surrogate is
-        line += f', "{name}": {quote(said)}'
+        line += f', "{name}": {said}'
     return line + "}}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 
+from .plain import clean_text, quote
 from .reprs import class_of, is_interrupt, safe_repr, type_name
 
 TYPE_CHECKING = False
@@ -25,9 +26,9 @@ _MAX_INDENT = 20
 _SHOWN_REPEATS = 3  # as many as the interpreter shows of one line before it counts the rest
 
 _MAX_FRAME_TEXTS = 2048
-# By id, since comparing code objects costs more than it saves; the code is kept, so that its id
-# stays its own.
-_frame_texts: dict[tuple[int, int], tuple[CodeType, str]] = {}
+# The lines of a frame, and the same in JSON without the quotes. By id, since comparing code objects
+# costs more than it saves; the code is kept, so that its id stays its own.
+_frame_texts: dict[tuple[int, int], tuple[CodeType, str, str]] = {}
 
 _get_cause: Callable[[object], BaseException | None] = BaseException.__dict__["__cause__"].__get__
 _get_context: Callable[[object], BaseException | None] = BaseException.__dict__[
@@ -93,6 +94,41 @@ def traceback_text(kind: object, error: Any, trace: TracebackType | None, said: 
             raise
         lines.append(f"{one_line(error)}\n(its traceback can't be shown: {one_line(fault)})\n")
     return "".join(lines)
+
+
+def traceback_json(kind: object, error: Any, trace: TracebackType | None, said: str) -> str:
+    """Return as JSON what :func:`traceback_text` returns; frames are kept as JSON.
+
+    :raises Exception: any, where only the careful way can tell what to write.
+    """
+    if not (_is_a(error, BaseException) and _is_alone(error)):
+        return text_json(traceback_text(kind, error, trace, said))
+    parts = ['"Uncaught exception:\\n']
+    last = ""
+    frame = trace
+    while frame is not None:
+        code = frame.tb_frame.f_code
+        known = _frame_texts.get((id(code), frame.tb_lasti))
+        _, text, part = known or _frame_text(frame, code)
+        if text == last:  # more of them would have to be counted
+            return text_json(traceback_text(kind, error, trace, said))
+        last = text
+        parts.append(part)
+        frame = frame.tb_next
+    words: list[str] = []
+    _add_words(words, error, "", said)
+    parts.append(text_json("".join(words))[1:])
+    return "".join(parts)
+
+
+def text_json(text: str) -> str:
+    """Return the JSON of a text.
+
+    :raises UnicodeEncodeError: if there is a surrogate in it.
+    """
+    if not text.isascii():
+        text.encode()
+    return quote(text)
 
 
 def _is_alone(error: BaseException) -> bool:
@@ -200,7 +236,7 @@ def _add_frames(lines: list[str], trace: TracebackType | None, indent: str) -> N
     while trace is not None:
         code = trace.tb_frame.f_code
         known = _frame_texts.get((id(code), trace.tb_lasti))
-        text = _frame_text(trace, code) if known is None else known[1]
+        text = (known or _frame_text(trace, code))[1]
         if text != last:
             if repeats >= _SHOWN_REPEATS:
                 lines.append(_repeated(repeats - _SHOWN_REPEATS + 1, indent))
@@ -223,8 +259,8 @@ def _repeated(count: int, indent: str) -> str:
     return f"{indent}  [Previous line repeated {count} more time{'s' if count > 1 else ''}]\n"
 
 
-def _frame_text(trace: TracebackType, code: CodeType) -> str:
-    """Return the lines of one frame, as the interpreter shows them."""
+def _frame_text(trace: TracebackType, code: CodeType) -> tuple[CodeType, str, str]:
+    """Return what is remembered of one frame: its lines as the interpreter shows them."""
     if code.co_filename.isprintable() and code.co_name.isprintable():
         try:
             text = "".join(traceback.format_tb(trace, 1))
@@ -236,5 +272,6 @@ def _frame_text(trace: TracebackType, code: CodeType) -> str:
         text = f"  File {code.co_filename!r}, line {trace.tb_lineno}, in {code.co_name!r}\n"
     if len(_frame_texts) >= _MAX_FRAME_TEXTS:
         _frame_texts.clear()
-    _frame_texts[id(code), trace.tb_lasti] = (code, text)
-    return text
+    known = code, text, quote(clean_text(text))[1:-1]
+    _frame_texts[id(code), trace.tb_lasti] = known
+    return known
