@@ -152,8 +152,8 @@ def grouped() -> None:
 
 def in_odd_files() -> None:
     scope: dict[str, Any] = {}
-    source = str('def one():\n    two()  # größe "\udc80"\n')
-    linecache.cache["odd.py"] = (1, None, source.splitlines(True), "odd.py")
+    source: list[str] = ["def one():\n", '    two()  # größe "\udc80"\n']
+    linecache.cache["odd.py"] = (1, None, source, "odd.py")
     exec(compile("def one():\n    two()", "odd.py", "exec"), scope)
     exec(compile("def two():\n    1 / 0", 'gr"öße\udc80\n.py', "exec"), scope)
     scope["one"]()

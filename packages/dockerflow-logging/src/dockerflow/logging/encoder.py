@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .natural import SCALARS, form_of, natural, step
+from .natural import SCALARS, TEXT_FORMS, form_of, natural, set_form, step
 from .plain import MAX_DEPTH, jsonable, quote
 from .reprs import class_of
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MAX_CHECKED = 1000  # containers; a circle would go on for ever, and so would shared references
 _MAX_TEXTS = 512  # types; those beyond are looked at anew for each value
 _STR_ONLY: frozenset[type] = frozenset({str})
+_INT_ONLY: frozenset[type] = frozenset({int})
 _CONTAINERS = (dict, list, tuple)
 
 # Finds, in ASCII JSON text, every escape in turn; group 1 is a surrogate without its partner. To
@@ -95,16 +96,29 @@ def _container_text(value: object) -> str:
 
 def _form_text(form: Callable[[Any], object]) -> Callable[[object], str]:
     def text(value: object) -> str:
+        return quote(form(value))  # type: ignore[arg-type]
+
+    def text_of_any(value: object) -> str:
         said: Any = form(value)
-        cls = class_of(said)
-        if cls is str:
+        if type(said) is str:
             return quote(said)
-        if cls is list and SCALARS.issuperset(map(class_of, said)):
-            # a set: the encoder takes longer to begin
-            return f"[{', '.join([TEXTS[type(one)](one) for one in said])}]"
         return raw_encode(_plain_form(step(said)))
 
-    return text
+    if form in TEXT_FORMS:
+        return text
+    return _set_text if form is set_form else text_of_any
+
+
+def _set_text(values: Any) -> str:
+    members: list[Any] = list(values)
+    kinds = frozenset(map(type, members))
+    if kinds == _INT_ONLY:
+        members.sort()
+        return repr(members)
+    if kinds == _STR_ONLY:
+        members.sort()
+        return f"[{', '.join(map(quote, members))}]"
+    return raw_encode(_plain_form(set_form(values)))
 
 
 def _float_text(value: float) -> str:

@@ -109,7 +109,7 @@ def _find_plain_form(cls: type) -> Callable[[Any], object]:
         if issubclass(cls, Mapping):
             return _mapping_form
         if issubclass(cls, AbstractSet):
-            return _set_form
+            return set_form
     except Exception:  # noqa: S110 - a metaclass that has something against being asked
         pass
     return safe_repr
@@ -148,6 +148,10 @@ _KNOWN: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("werkzeug.local", "LocalProxy", _proxy_form),
     ("sqlalchemy.engine.url", "URL", safe_repr),  # a tuple with the password; its repr hides it
 )
+
+
+#: Forms that are always an exact str.
+TEXT_FORMS = frozenset({_iso_form, safe_text, safe_repr, _memory_form})
 
 
 def step(value: object) -> object:
@@ -209,7 +213,8 @@ def _set_order(member: object) -> tuple[str, str]:
     return type_name(type(member)), safe_repr(member)
 
 
-def _set_form(values: Any) -> object:
+def set_form(values: Any) -> object:
+    """Return the members of a set as a list, in an order that does not depend on their hashes."""
     members = list(values)
     kinds = set(map(type, members))
     if kinds == _STR or kinds <= _NUMBERS:
