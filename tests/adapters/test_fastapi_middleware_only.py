@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import logging
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -368,6 +370,49 @@ def test_copied_scope_of_a_request_that_is_over(log: Log) -> None:
         scope = {**scope}
     first, second = log.summaries
     assert first["rid"] != second["rid"]
+
+
+def test_scope_copied_during_a_request_that_is_over(log: Log) -> None:
+    """A request that is made of what the application had for a scope is one of its own."""
+    scopes: list[dict[str, Any]] = [http_scope()]
+
+    async def keep(scope: Scope, receive: Receive, send: Send) -> None:
+        scopes.append(dict(scope))
+        await hello(scope, receive, send)
+
+    for number in range(2):
+        asyncio.run(stacked(keep)(scopes[number], mock.AsyncMock(), mock.AsyncMock()))
+    first, second = log.summaries
+    assert first["rid"] != second["rid"]
+
+
+@pytest.mark.parametrize("app", [*(one(hello) for one in MIDDLEWARES), stacked(hello)])
+def test_requests_leave_no_cycles(log: Log, app: Application) -> None:
+    """What is known of a request goes with it, without waiting for the garbage collector."""
+
+    class Cycle:
+        """One request as a server keeps it, with its scope, as uvicorn does."""
+
+        def __init__(self) -> None:
+            self.scope = http_scope()
+            self.sent: list[Message] = []
+
+        async def receive(self) -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(self, message: Message) -> None:
+            self.sent.append(message)
+
+    gc.disable()
+    try:
+        cycle = Cycle()
+        asyncio.run(app(cycle.scope, cycle.receive, cycle.send))
+        assert cycle.sent
+        gone = weakref.ref(cycle)
+        del cycle
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_scope_of_a_summary_that_is_over(log: Log) -> None:

@@ -58,7 +58,7 @@ class RequestIdMiddleware:
         try:
             await self.app(scope, receive, observed.send)
         finally:
-            observed.is_over = True
+            observed.leave_scope(scope)
             leave(token)
 
 
@@ -116,7 +116,7 @@ class MozlogRequestSummaryLogger:
         else:
             self._write(scope, arrived, headers, settings, observed, None)
         finally:
-            observed.is_over = True
+            observed.leave_scope(scope)
             if token is not None:
                 leave(token)
 

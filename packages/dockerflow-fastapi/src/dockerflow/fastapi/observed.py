@@ -63,6 +63,13 @@ class ObservedRequest(RequestSummary):
         # What is over was another call, from whose scope this one's was copied.
         return observed if isinstance(observed, cls) and not observed.is_over else None
 
+    def leave_scope(self, scope: Scope) -> None:
+        """End the call of the middleware."""
+        self.is_over = True
+        # The server's function, which is kept here, most likely leads to the scope.
+        if scope.get(KEY) is self:
+            del scope[KEY]
+
     def is_identified(self) -> bool:
         """Say whether it has an id, which is known at this place."""
         request_id = self.request_id
