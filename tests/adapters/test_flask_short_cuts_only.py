@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import Flask, Request, g
 from werkzeug.test import create_environ
 
 from dockerflow.flask import Dockerflow
@@ -159,6 +159,25 @@ def test_ids_in_a_shared_app_context(app: Flask) -> None:
     with app.app_context():
         for rid in ("one", "two"):
             assert app.test_client().get("/", headers={"X-Request-ID": rid}).text == rid
+
+
+def test_a_request_class_of_the_application(app: Flask, log: Log) -> None:
+    """Where Flask itself was not asked, the summary says what the application's requests say."""
+
+    class Overriding(Request):
+        def __init__(self, environ: Any) -> None:
+            super().__init__(environ)
+            self.method = environ["HTTP_X_METHOD"]
+
+    def inner(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [b"inner"]
+
+    app.request_class = Overriding
+    app.wsgi_app = inner  # type: ignore[method-assign]
+    Dockerflow(app)
+    WSGIApp(app).request("/", headers={"X-Method": "PATCH"})
+    assert log.summary["method"] == "PATCH"
 
 
 def test_a_response_that_is_started_again(app: Flask, log: Log) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Request, current_app, g, request
+from flask import current_app, g, request
 from werkzeug.wsgi import ClosingIterator
 
 from dockerflow.endpoints import enabled
@@ -21,7 +21,7 @@ from dockerflow.logging.summary import RequestSummary, excluded_paths, summary_f
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-    from flask import Flask, Response
+    from flask import Flask, Request, Response
 
     from .app import Dockerflow
 
@@ -70,6 +70,7 @@ class ObservedRequest(RequestSummary):
     """
 
     __slots__ = (
+        "app",
         "code",
         "context",
         "dockerflow",
@@ -91,6 +92,7 @@ class ObservedRequest(RequestSummary):
         RequestSummary.__init__(self, dockerflow.summary_logger)  # super() takes longer
         settings: Any = app.config
         self.settings: dict[str, Any] = settings
+        self.app = app
         self.dockerflow = dockerflow
         header: str = settings.get("DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER
         self.header = header
@@ -237,7 +239,7 @@ class ObservedRequest(RequestSummary):
             self.context.run(lambda: self.collect(current_request()))
 
     def _collect_from(self, environ: WSGIEnvironment) -> None:
-        request = Request(environ)
+        request = self.app.request_class(environ)
         self.fields = summary_fields(
             method=request.method,
             path=request.path,
