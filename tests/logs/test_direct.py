@@ -14,6 +14,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -529,6 +530,61 @@ def test_names_left_out(
 
 
 EXCLUDED = frozenset(MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS)
+
+
+class Unequal:
+    """Something that can't be compared."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __ne__(self, other: object) -> bool:
+        raise RuntimeError("not comparable")
+
+    __eq__ = __ne__
+
+
+@pytest.mark.parametrize("name", ["LOGGING_FORMAT_VERSION", "SYSLOG_LEVEL_MAP"])
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_cannot_be_looked_at(
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    gone: bool,
+) -> None:
+    """Where a table is gone or nonsense, there is a line all the same."""
+    write(logger)
+    printed(handler)
+    if gone:
+        monkeypatch.delattr(MozlogFormatter, name)
+    else:
+        monkeypatch.setattr(MozlogFormatter, name, Unequal())
+    write(logger)
+    assert len(printed(handler)) == 1
+
+
+@pytest.mark.parametrize("name", ["logger", "handler", "formatter"])
+def test_other_classes_from_then_on(
+    logger: logging.Logger, handler: MozlogHandler, taken: list[bool], name: str
+) -> None:
+    """An object that becomes one of a subclass is no longer passed over."""
+    write(logger)
+    found: Any = {"logger": logger, "handler": handler, "formatter": handler.formatter}[name]
+    found.__class__ = type("Mine", (type(found),), {})
+    write(logger)
+    assert taken == [True]
+    assert len(printed(handler)) == 2
+
+
+def test_another_lock(logger: logging.Logger, handler: MozlogHandler, taken: list[bool]) -> None:
+    """A lock that is made anew, as after some forks, is the one that is taken."""
+    write(logger)
+    handler.createLock()
+    lock = handler.lock = mock.MagicMock(wraps=handler.lock)
+    write(logger)
+    assert (lock.acquire.call_count, lock.release.call_count) == (1, 1)
+    assert taken == [True, True]
+    handler.createLock()
 
 
 def test_another_handler(logger: logging.Logger, handler: MozlogHandler, taken: list[bool]) -> None:

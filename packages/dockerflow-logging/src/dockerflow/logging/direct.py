@@ -63,7 +63,6 @@ class DirectLines:
         "_host",
         "_layout",
         "_level",
-        "_lock",
         "_logger",
         "_name",
         "_name_of_formatter",
@@ -77,6 +76,7 @@ class DirectLines:
         "_size",
         "_size_of_formatter",
         "_size_of_handler",
+        "_types",
     )
 
     def __init__(
@@ -91,10 +91,10 @@ class DirectLines:
         self._level = level
         self._handler = ref(handler, forget)
         self._formatter = formatter
-        self._lock: Any = handler.lock
         self._layout: Layout | None = None
         self._pid = 0
         self._head = ""
+        self._types = type(logger), type(handler), type(formatter)
         self._attributes = handler.__dict__, formatter.__dict__
         self._size = len(logger.__dict__)
         self._size_of_handler = len(handler.__dict__)
@@ -118,6 +118,7 @@ class DirectLines:
         """Tell whether all is as it was found.
 
         :param logger: the logger.
+        :raises Exception: any, where something has been put in place that can't be looked at.
         """
         # Written out, since each call and loop costs a twentieth of a line.
         handler_of = self._handler
@@ -127,15 +128,16 @@ class DirectLines:
         formatter = self._formatter
         own_of_handler, own_of_formatter = self._attributes
         if (
+            (type(logger), type(handler), type(formatter)) != self._types
             # A method that is put on an instance makes it larger.
-            len(logger.__dict__) != self._size
+            or len(logger.__dict__) != self._size
             or len(own_of_handler) != self._size_of_handler
             or len(own_of_formatter) != self._size_of_formatter
             or of_logger(Logger) != self._of_logger
             or of_record(LogRecord) != self._of_record
             or of_handler(type(handler)) != self._of_handler
             or of_formatter(type(formatter)) != self._of_formatter
-            or logging._logRecordFactory is not LogRecord  # type: ignore[attr-defined]
+            or logging._logRecordFactory is not LogRecord  # type: ignore[attr-defined] # saves a call
             or handler.formatter is not formatter
             or handler.logger_name is not self._name
             or formatter.logger_name is not self._name_of_formatter
@@ -177,10 +179,10 @@ class DirectLines:
             if not self._head or (FORKS_UNSEEN and os.getpid() != self._pid):
                 self._find_head(logger.name, handler.logger_name)
             line = layout.line(fields, time.time(), self._head, text) + handler.terminator
+            lock = handler.lock
+            lock.acquire()  # "with" takes twice as long
         except Exception:  # it is for the careful way
             return False
-        lock = self._lock
-        lock.acquire()  # "with" takes twice as long
         try:
             stream = handler._stream
             if type(stream) is TextIOWrapper:  # of the standard library, and not in Python

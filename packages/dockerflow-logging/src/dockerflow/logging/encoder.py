@@ -96,7 +96,7 @@ def _container_text(value: object) -> str:
 
 def _form_text(form: Callable[[Any], object]) -> Callable[[object], str]:
     def text(value: object) -> str:
-        return quote(form(value))  # type: ignore[arg-type]
+        return quote(form(value))  # type: ignore[arg-type] # of TEXT_FORMS, which return a str
 
     def text_of_any(value: object) -> str:
         said: Any = form(value)

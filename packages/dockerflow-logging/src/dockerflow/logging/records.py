@@ -30,7 +30,7 @@ _direct_lines: dict[tuple[int, int], DirectLines] = {}
 #: Whether this process may become another one without a word: uWSGI forks without Python's hooks,
 #: unless it is told to call them. To ask for the number each time takes half a microsecond.
 #: https://uwsgi-docs.readthedocs.io/en/latest/Options.html#py-call-osafterfork
-FORKS_UNSEEN = "uwsgi" in sys.modules or not hasattr(os, "register_at_fork")
+FORKS_UNSEEN = "uwsgi" in sys.modules
 if hasattr(os, "register_at_fork"):  # a child has a number and a name of its own
     os.register_at_fork(after_in_child=_prototypes.clear)
     os.register_at_fork(after_in_child=_direct_lines.clear)
@@ -78,9 +78,12 @@ def direct_lines(logger: logging.Logger, level: int) -> DirectLines | None:
     :returns: ``None`` where somebody would see the record: another handler than one of this
         package, a filter, a patched method, a record factory.
     """
-    lines = _direct_lines.get((id(logger), level))
-    if lines is None or not lines.hold(logger):
-        lines = _find_direct_lines(logger, level)
+    try:
+        lines = _direct_lines.get((id(logger), level))
+        if lines is None or not lines.hold(logger):
+            lines = _find_direct_lines(logger, level)
+    except Exception:  # what has been put in place can't be looked at: a record copes with it
+        return None
     return lines
 
 

@@ -32,7 +32,7 @@ def _translate(self: str, table: Any) -> str:
     return self if table is _REMOVED else str.translate(self, table)
 
 
-class CleanName(_Name):  # type: ignore[misc]
+class CleanName(_Name):  # type: ignore[misc] # found at run time
     """The name of a header, with nothing in it that Sanic removes."""
 
     __slots__ = ()
