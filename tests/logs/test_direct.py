@@ -23,6 +23,7 @@ from dockerflow.logging import (
     MozlogHandler,
     RequestIdLogFilter,
     RequestSummary,
+    direct,
     records,
     request_id_context,
     summary,
@@ -31,7 +32,7 @@ from dockerflow.logging import (
 from dockerflow.logging import (
     handler as handler_module,
 )
-from dockerflow.logging.direct import DirectLines
+from dockerflow.logging.encoder import Unusual
 
 from .lines import parse
 
@@ -75,37 +76,67 @@ def printed(handler: MozlogHandler) -> list[dict[str, Any]]:
     return lines
 
 
-def write(logger: logging.Logger, error: BaseException | None = None, **fields: Any) -> None:
-    for one in list(logger.handlers):
-        if type(one).__module__.startswith("_pytest"):  # it joins loggers that don't propagate
-            logger.removeHandler(one)
-    request = RequestSummary(logger)
+Write = Callable[..., None]
+
+
+def write_fields(logger: logging.Logger, error: BaseException | None = None, **fields: Any) -> None:
+    """Write a summary with any fields."""
+    request = observed(logger)
     request.fields = summary_fields(method="GET", path="/", rid="r") | fields
     request.write(200, error=error)
 
 
+def write_usual(logger: logging.Logger, error: BaseException | None = None, **fields: Any) -> None:
+    """Write a summary with the fields that most have."""
+    request = observed(logger)
+    usual = {"method": "GET", "path": "/", "agent": "", "lang": "", "uid": "", "rid": "r"} | fields
+    method, path, agent, lang, uid, rid = usual.values()
+    request.usual = method, path, agent, lang, uid, rid
+    request.error = error
+    request.write_usual(200)
+
+
+def observed(logger: logging.Logger) -> RequestSummary:
+    for one in list(logger.handlers):
+        if type(one).__module__.startswith("_pytest"):  # it joins loggers that don't propagate
+            logger.removeHandler(one)
+    return RequestSummary(logger)
+
+
+@pytest.fixture(params=[write_fields, write_usual])
+def write(request: pytest.FixtureRequest) -> Write:
+    """What writes a summary, in either way."""
+    found: Write = request.param
+    return found
+
+
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether each summary has been written without a record."""
+    """True for each summary that has been written without a record."""
     seen: list[bool] = []
-    write_directly = DirectLines.write
+    hand_over = direct.hand_over
 
-    def watched(self: DirectLines, *args: Any) -> bool:
-        seen.append(write_directly(self, *args))
-        return seen[-1]
+    def watched(*args: Any) -> None:
+        seen.append(True)
+        hand_over(*args)
 
-    monkeypatch.setattr(DirectLines, "write", watched)
+    monkeypatch.setattr(direct, "hand_over", watched)
     return seen
 
 
 def both(
-    logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch, **fields: Any
+    write: Write,
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    monkeypatch: pytest.MonkeyPatch,
+    **fields: Any,
 ) -> list[dict[str, Any]]:
-    """Write a summary both ways, assert that the lines are the same, and return one."""
+    """Write a summary without a record and with one, assert that they are the same, return one."""
     write(logger, **fields)
     directly = printed(handler)
     with monkeypatch.context() as patch:
         patch.setattr(summary, "direct_lines", lambda *_: None)
+        patch.setattr(summary, "known_lines", lambda *_: None)
         write(logger, **fields)
         assert printed(handler) == directly
     assert len(directly) == 1
@@ -133,7 +164,7 @@ def test_ordinary_fields(
     fields: dict[str, Any],
 ) -> None:
     """An ordinary summary is written without a record, and its line is that of a record."""
-    (line,) = both(logger, handler, monkeypatch, **fields)
+    (line,) = both(write_fields, logger, handler, monkeypatch, **fields)
     assert taken == [True]
     assert (line["Type"], line["Logger"], line["Severity"]) == (NAME, "service", 6)
 
@@ -162,38 +193,118 @@ def test_unusual_fields(
     fields: dict[str, Any],
 ) -> None:
     """An unusual summary is written once, as it always was."""
-    both(logger, handler, monkeypatch)
-    both(logger, handler, monkeypatch, **fields)
-    assert taken in ([True], [True, False])
+    both(write_fields, logger, handler, monkeypatch)
+    both(write_fields, logger, handler, monkeypatch, **fields)
+    assert taken == [True]
+
+
+USUAL: list[dict[str, Any]] = [
+    {},
+    {"method": "DELETE", "path": "/größe", "agent": 'x" \\ \n \u2028 größe 😀', "lang": "de"},
+    {"uid": 5},
+    {"uid": "ada"},
+    {"uid": uuid.UUID(int=1)},
+    {"uid": ("a", 1)},
+    {"rid": 'of"a\\client'},
+    {"agent": "x" * 5000},
+]
+
+
+@pytest.mark.parametrize("fields", USUAL, ids=range(len(USUAL)))
+def test_usual_fields(
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    taken: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+    fields: dict[str, Any],
+) -> None:
+    """The fields that most summaries have make the same line without a dictionary of them."""
+    write_usual(logger)
+    printed(handler)
+    for _ in range(2):  # what is seen for the second time is known already
+        with monkeypatch.context() as patch:
+            patch.setattr(summary, "summary_fields", mock.Mock(side_effect=AssertionError))
+            write_usual(logger, **fields)
+        assert taken[1:] == [True]
+        (usual,) = printed(handler)
+        assert both(write_fields, logger, handler, monkeypatch, **fields) == [usual]
+        del taken[1:]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"agent": "\udc80"},
+        {"agent": "\ud83d\udca9"},
+        {"lang": None},
+        {"agent": b"bytes"},
+        {"method": []},
+        {"path": 5},
+        {"uid": float("nan")},
+        {"uid": {1: 2}},
+        {"rid": None},
+    ],
+    ids=range(9),
+)
+def test_usual_fields_of_an_unusual_kind(
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    monkeypatch: pytest.MonkeyPatch,
+    fields: dict[str, Any],
+) -> None:
+    """Values that nobody expects are written once, as they always were."""
+    both(write_usual, logger, handler, monkeypatch)
+    usual = both(write_usual, logger, handler, monkeypatch, **fields)
+    assert both(write_fields, logger, handler, monkeypatch, **fields) == usual
+
+
+def test_texts_that_come_again() -> None:
+    """Of texts that come with requests only some are kept, and no long ones."""
+    kept = direct._Quoted()
+    for number in range(3000):
+        assert kept[f"agent {number}"] == f'"agent {number}"'
+        assert len(kept) <= direct._MAX_QUOTED
+    long = "x" * (direct._MAX_QUOTED_LENGTH + 1)
+    assert kept[long] == f'"{long}"'
+    assert long not in kept
+    with pytest.raises(Unusual):
+        kept[None]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("text", ["failed", "", "größe \udc80", '{"a": 1}', " { x", "50 %s"])
 def test_messages(
-    logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch, text: str
+    write: Write,
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
 ) -> None:
     """The text of an exception is the message, whatever it looks like."""
-    (line,) = both(logger, handler, monkeypatch, error=ValueError(text))
+    (line,) = both(write, logger, handler, monkeypatch, error=ValueError(text))
     assert line["Severity"] == 3
     assert line["Fields"]["errno"] == 500
 
 
-def test_names(logger: logging.Logger, taken: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names(
+    write: Write, logger: logging.Logger, taken: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The line bears the name of the handler, or of its formatter where the handler has none."""
     handler = MozlogHandler(a_file())
     handler.setFormatter(MozlogFormatter(logger_name="formatter"))
     logger.addHandler(handler)
-    assert both(logger, handler, monkeypatch)[0]["Logger"] == "formatter"
+    assert both(write, logger, handler, monkeypatch)[0]["Logger"] == "formatter"
     formatter = MozlogFormatter(logger_name="another")
     handler.setFormatter(formatter)
-    assert both(logger, handler, monkeypatch)[0]["Logger"] == "another"
+    assert both(write, logger, handler, monkeypatch)[0]["Logger"] == "another"
     formatter.logger_name = "changed"
-    assert both(logger, handler, monkeypatch)[0]["Logger"] == "changed"
+    assert both(write, logger, handler, monkeypatch)[0]["Logger"] == "changed"
     handler.logger_name = "later"
-    assert both(logger, handler, monkeypatch)[0]["Logger"] == "later"
+    assert both(write, logger, handler, monkeypatch)[0]["Logger"] == "later"
     assert taken == [True] * 4
 
 
 def test_id_filters(
+    write: Write,
     logger: logging.Logger,
     handler: MozlogHandler,
     taken: list[bool],
@@ -203,13 +314,13 @@ def test_id_filters(
     handler.addFilter(RequestIdLogFilter())
     token = request_id_context.set("of-context")
     try:
-        assert both(logger, handler, monkeypatch)[0]["Fields"]["rid"] == "r"
+        assert both(write, logger, handler, monkeypatch)[0]["Fields"]["rid"] == "r"
         assert taken == [True]
         request = RequestSummary(logger)
         request.fields = {"a": 1}
         request.write(200)
         assert printed(handler)[0]["Fields"]["rid"] == "of-context"
-        assert taken == [True, False]
+        assert taken == [True]
     finally:
         request_id_context.reset(token)
 
@@ -337,10 +448,18 @@ CHANGES: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("marks", [True, False])
 def test_nothing_is_passed_over(
-    logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch, name: str
+    write: Write,
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    marks: bool,
 ) -> None:
     """Whatever an application has changed on a record's way has its say, and there is one line."""
+    if not marks:  # as in Python 3.13
+        monkeypatch.setattr(direct, "MARK", 0)
     write(logger)
     (before,) = printed(handler)
     calls: list[int] = []
@@ -352,8 +471,103 @@ def test_nothing_is_passed_over(
     assert line["Fields"] == before["Fields"]
 
 
+def test_marks_of_classes() -> None:
+    """Where Python marks classes, a change of any class above takes the mark away, for good."""
+    assert bool(direct.MARK) == (sys.version_info < (3, 13))
+
+    class First:
+        pass
+
+    class Second:
+        pass
+
+    for changed in (First, Second):
+        below = direct.marked_below(First, Second)
+        assert below.__flags__ & direct.MARK == direct.MARK
+        setattr(changed, "more", 1)  # noqa: B010 - types know no such attribute
+        assert getattr(changed, "more") == 1  # noqa: B009
+        assert not below.__flags__ & direct.MARK
+
+
+def test_changes_that_do_not_matter(
+    write: Write,
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    taken: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A change of a class that has no part in a line is looked at once."""
+    write(logger)
+    compare = mock.Mock(wraps=direct._of_classes)
+    monkeypatch.setattr(direct, "_of_classes", compare)
+    monkeypatch.setattr(logging.Logger, "of_another", "package", raising=False)
+    for _ in range(3):
+        write(logger)
+    assert len(taken) == 4
+    assert compare.call_count == (1 if direct.MARK else 3)
+
+
+def test_changes_that_two_loggers_see(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one logger has noticed, another notices as well."""
+    other = logging.Logger("tests.other")  # noqa: LOG001 - for this test alone
+    other.manager = logging.Logger.manager  # as getLogger does
+    other.addHandler(handler)
+    both = logger, other
+    for one in both:
+        write(one)
+    calls: list[int] = []
+    patched(logging.Logger, "handle")(monkeypatch, logger, handler, lambda: calls.append(1))
+    for one in both * 2:
+        write(one)
+    assert len(calls) == 4
+
+
+def test_changes_while_looking(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another thread changes while the classes are compared has its say from then on."""
+    calls: list[int] = []
+    change = patched(logging.Logger, "handle")
+    compare = direct._of_classes
+
+    def compare_and_change(*classes: Any) -> Any:
+        found = compare(*classes)
+        monkeypatch.setattr(direct, "_of_classes", compare)
+        change(monkeypatch, logger, handler, lambda: calls.append(1))
+        return found
+
+    write(logger)
+    monkeypatch.setattr(logging.Logger, "of_another", "package", raising=False)
+    monkeypatch.setattr(direct, "_of_classes", compare_and_change)
+    write(logger)
+    assert calls == []
+    write(logger)
+    assert calls == [1]
+
+
+def test_changes_while_finding(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same, while it is found out whether lines may be written without a record."""
+    calls: list[int] = []
+    change = patched(logging.Logger, "handle")
+    compare = direct._of_classes
+
+    def compare_and_change(*classes: Any) -> Any:
+        monkeypatch.setattr(direct, "_of_classes", compare)
+        change(monkeypatch, logger, handler, lambda: calls.append(1))
+        return compare(*classes)
+
+    monkeypatch.setattr(direct, "_of_classes", compare_and_change)
+    for number in range(3):
+        write(logger)
+        assert calls == [1] * (number + 1)
+
+
 @pytest.mark.parametrize("name", ["handle", "callHandlers", "filter"])
-def test_loggers_of_subclasses(name: str) -> None:
+def test_loggers_of_subclasses(write: Write, name: str) -> None:
     """A logger class of the application's own handles the record in its way."""
     calls: list[int] = []
     override = through(getattr(logging.Logger, name), lambda: calls.append(1))
@@ -375,7 +589,7 @@ def test_loggers_of_subclasses(name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("wrapped", ["", "functools.wraps(before)"])
-def test_what_was_patched_before(name: str, wrapped: str) -> None:
+def test_what_was_patched_before(write: Write, name: str, wrapped: str) -> None:
     """What another package has patched before this one was imported has its say, each time."""
     code = f"""
 import functools, logging, sys
@@ -417,7 +631,7 @@ for _ in range(3):
     assert all(line.startswith("['") and "''" not in line for line in calls), calls
 
 
-def test_handlers_of_subclasses(logger: logging.Logger) -> None:
+def test_handlers_of_subclasses(write: Write, logger: logging.Logger) -> None:
     """A handler class of the application's own gets the record."""
     seen: list[logging.LogRecord] = []
 
@@ -433,7 +647,9 @@ def test_handlers_of_subclasses(logger: logging.Logger) -> None:
     assert len(printed(handler)) == 1
 
 
-def test_levels(logger: logging.Logger, handler: MozlogHandler, taken: list[bool]) -> None:
+def test_levels(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, taken: list[bool]
+) -> None:
     """Levels of logger and handler hold, and so does a logger that is switched off."""
     write(logger)
     assert len(printed(handler)) == 1
@@ -452,7 +668,9 @@ def test_levels(logger: logging.Logger, handler: MozlogHandler, taken: list[bool
     assert taken == [True]
 
 
-def test_handlers_above(logger: logging.Logger, handler: MozlogHandler, taken: list[bool]) -> None:
+def test_handlers_above(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, taken: list[bool]
+) -> None:
     """The handler of a logger above is found, and two handlers get a line each."""
     parent = logging.getLogger("tests")
     above = MozlogHandler(a_file())
@@ -474,7 +692,7 @@ def test_handlers_above(logger: logging.Logger, handler: MozlogHandler, taken: l
 
 
 def test_handlers_of_other_levels(
-    logger: logging.Logger, handler: MozlogHandler, taken: list[bool]
+    write: Write, logger: logging.Logger, handler: MozlogHandler, taken: list[bool]
 ) -> None:
     """A handler that takes failures alone is no reason for a record, until it takes more."""
     calls: list[int] = []
@@ -504,29 +722,33 @@ TOLD: dict[str, Callable[[pytest.MonkeyPatch, MozlogHandler], object]] = {
 
 @pytest.mark.parametrize("name", TOLD)
 def test_changes_of_what_is_told(
-    logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch, name: str
+    write: Write,
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
     """What changes between two lines is said in the second."""
     write(logger)
     assert printed(handler)[0][name] != "changed"
     TOLD[name](monkeypatch, handler)
-    assert both(logger, handler, monkeypatch)[0][name] == "changed"
+    assert both(write, logger, handler, monkeypatch)[0][name] == "changed"
 
 
 def test_names_left_out(
-    logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch
+    write: Write, logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name that is excluded later is left out from then on, and one that is not, is back."""
     write(logger)
     assert "agent" in printed(handler)[0]["Fields"]
     MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS.add("agent")
     try:
-        assert "agent" not in both(logger, handler, monkeypatch)[0]["Fields"]
+        assert "agent" not in both(write, logger, handler, monkeypatch)[0]["Fields"]
     finally:
         MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS.remove("agent")
-    assert "agent" in both(logger, handler, monkeypatch)[0]["Fields"]
+    assert "agent" in both(write, logger, handler, monkeypatch)[0]["Fields"]
     monkeypatch.setattr(MozlogFormatter, "EXCLUDED_LOGRECORD_ATTRS", {"agent", *EXCLUDED})
-    assert "agent" not in both(logger, handler, monkeypatch)[0]["Fields"]
+    assert "agent" not in both(write, logger, handler, monkeypatch)[0]["Fields"]
 
 
 EXCLUDED = frozenset(MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS)
@@ -546,6 +768,7 @@ class Unequal:
 @pytest.mark.parametrize("name", ["LOGGING_FORMAT_VERSION", "SYSLOG_LEVEL_MAP"])
 @pytest.mark.parametrize("gone", [False, True])
 def test_what_cannot_be_looked_at(
+    write: Write,
     logger: logging.Logger,
     handler: MozlogHandler,
     monkeypatch: pytest.MonkeyPatch,
@@ -565,7 +788,7 @@ def test_what_cannot_be_looked_at(
 
 @pytest.mark.parametrize("name", ["logger", "handler", "formatter"])
 def test_other_classes_from_then_on(
-    logger: logging.Logger, handler: MozlogHandler, taken: list[bool], name: str
+    write: Write, logger: logging.Logger, handler: MozlogHandler, taken: list[bool], name: str
 ) -> None:
     """An object that becomes one of a subclass is no longer passed over."""
     write(logger)
@@ -576,7 +799,9 @@ def test_other_classes_from_then_on(
     assert len(printed(handler)) == 2
 
 
-def test_another_lock(logger: logging.Logger, handler: MozlogHandler, taken: list[bool]) -> None:
+def test_another_lock(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, taken: list[bool]
+) -> None:
     """A lock that is made anew, as after some forks, is the one that is taken."""
     write(logger)
     handler.createLock()
@@ -587,7 +812,9 @@ def test_another_lock(logger: logging.Logger, handler: MozlogHandler, taken: lis
     handler.createLock()
 
 
-def test_another_handler(logger: logging.Logger, handler: MozlogHandler, taken: list[bool]) -> None:
+def test_another_handler(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, taken: list[bool]
+) -> None:
     """A handler that takes the place of another gets the lines from then on."""
     write(logger)
     other = MozlogHandler(a_file())
@@ -598,7 +825,7 @@ def test_another_handler(logger: logging.Logger, handler: MozlogHandler, taken: 
 
 
 @pytest.mark.parametrize("first", ["handler", "logger"])
-def test_nothing_is_kept_alive(first: str) -> None:
+def test_nothing_is_kept_alive(write: Write, first: str) -> None:
     """A logger and a handler go when the application lets go of them."""
     handler = MozlogHandler(a_file())
     logger = logging.Logger(NAME)  # noqa: LOG001 - one that nothing else keeps
@@ -636,10 +863,15 @@ def log():
     request = RequestSummary()
     request.fields = {{"a": 1, "mine": os.getpid()}}
     request.write(200)
+def log_usual():
+    request = RequestSummary()
+    request.usual = "GET", "/", "", "", os.getpid(), "r"
+    request.write_usual(200)
 import dockerflow.logging.summary as summary
 directly = summary.direct_lines
 def log_both_ways():
     log()
+    log_usual()
     summary.direct_lines = lambda *_: None
     log()
     summary.direct_lines = directly
@@ -654,12 +886,15 @@ os.wait()
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     lines = [parse(line) for line in ran.stdout.splitlines()]
-    assert [line["Pid"] for line in lines] == [line["Fields"]["mine"] for line in lines]
-    assert len(lines) == 4
+    for line in lines:
+        assert line["Pid"] == line["Fields"].get("mine", line["Fields"].get("uid"))
+    assert len(lines) == 6
     assert len({line["Pid"] for line in lines}) == 2
 
 
-def test_no_handler(logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_handler(
+    write: Write, logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Without a handler, logging's last resort has the failures, as always."""
     write(logger, error=ValueError("boom"))
     assert capsys.readouterr().err == "boom\n"
@@ -670,7 +905,9 @@ class Failing(io.StringIO):
         raise OSError("no space left")
 
 
-def test_streams_that_fail(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_that_fail(
+    write: Write, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a stream raises is the handler's to deal with, and it has the whole record for it."""
     handler = MozlogHandler(Failing())
     logger.addHandler(handler)
@@ -687,7 +924,7 @@ def test_streams_that_fail(logger: logging.Logger, monkeypatch: pytest.MonkeyPat
 
 
 def test_streams_in_python(
-    logger: logging.Logger, handler: MozlogHandler, taken: list[bool]
+    write: Write, logger: logging.Logger, handler: MozlogHandler, taken: list[bool]
 ) -> None:
     """A stream of any other class is written to as well."""
     handler.stream = stream = io.StringIO()
@@ -696,7 +933,9 @@ def test_streams_in_python(
     assert taken == [True]
 
 
-def test_files(logger: logging.Logger, tmp_path: pathlib.Path, taken: list[bool]) -> None:
+def test_files(
+    write: Write, logger: logging.Logger, tmp_path: pathlib.Path, taken: list[bool]
+) -> None:
     """A file has each line at once, in the encoding it was opened with."""
     path = tmp_path / "log"
     with path.open("w", encoding="utf-16") as file:
@@ -709,7 +948,7 @@ def test_files(logger: logging.Logger, tmp_path: pathlib.Path, taken: list[bool]
 
 
 def test_the_stdout_of_the_moment(
-    logger: logging.Logger, capsys: pytest.CaptureFixture[str], taken: list[bool]
+    write: Write, logger: logging.Logger, capsys: pytest.CaptureFixture[str], taken: list[bool]
 ) -> None:
     """A handler without a stream writes to what is ``sys.stdout`` by then."""
     logger.addHandler(MozlogHandler())
@@ -718,7 +957,7 @@ def test_the_stdout_of_the_moment(
     assert taken == [True]
 
 
-def test_extra_is_as_it_was(logger: logging.Logger, handler: MozlogHandler) -> None:
+def test_extra_is_as_it_was(write: Write, logger: logging.Logger, handler: MozlogHandler) -> None:
     """The fields of a summary are only read."""
     request = RequestSummary(logger)
     request.fields = {"a": 1}

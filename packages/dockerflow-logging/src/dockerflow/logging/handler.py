@@ -8,7 +8,7 @@ import sys
 from .conversion import DEFAULT_LOGGER_NAME, LiveName, SpentName
 from .direct import DirectLines, is_stock, of_formatter, of_handler
 from .formatter import MozlogFormatter, with_fresh_stack
-from .records import is_untouched
+from .records import is_as_made, is_untouched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,19 +106,28 @@ class MozlogHandler(_StreamHandler):
             # A method that is put on an instance makes it larger.
             or len(self.__dict__) != _HANDLER_SIZE
             or len(formatter.__dict__) != _FORMATTER_SIZE
-            or (of_handler(MozlogHandler), of_formatter(MozlogFormatter)[:2]) != _AS_MADE
-            or not _IS_UNTOUCHED
+            or not _are_as_made()
             or not all(map(is_stock, self.filters))
         ):
             return None
         try:
-            return DirectLines(logger, level, self, formatter, forget)
+            lines = DirectLines(logger, level, self, formatter, forget)
         except Exception:  # tables that have been replaced by something else
             return None
+        # Once more: what is changed from here on, the lines see.
+        return lines if _are_as_made() else None
 
     def _rename(self, name: str) -> None:
         self._spent = SpentName(name)
         self._mark = self._spent if name == DEFAULT_LOGGER_NAME else LiveName(name)
+
+
+def _are_as_made() -> bool:
+    return (
+        _IS_UNTOUCHED
+        and is_as_made()
+        and (of_handler(MozlogHandler), of_formatter(MozlogFormatter)[:2]) == _AS_MADE
+    )
 
 
 _FLUSH: object = _StreamHandler.flush if is_untouched(_StreamHandler.flush) else None

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from logging import INFO
 from operator import attrgetter
 from types import FunctionType
 
@@ -80,11 +81,16 @@ def direct_lines(logger: logging.Logger, level: int) -> DirectLines | None:
     """
     try:
         lines = _direct_lines.get((id(logger), level))
-        if lines is None or not lines.hold(logger):
+        if lines is None or lines.holding(logger) is None:
             lines = _find_direct_lines(logger, level)
     except Exception:  # what has been put in place can't be looked at: a record copes with it
         return None
     return lines
+
+
+def known_lines(logger: logging.Logger) -> DirectLines | None:
+    """Return what :func:`direct_lines` has found for INFO; whether it holds, is to be asked."""
+    return _direct_lines.get((id(logger), INFO))
 
 
 def _find_direct_lines(logger: logging.Logger, level: int) -> DirectLines | None:
@@ -99,8 +105,6 @@ def _find_direct_lines(logger: logging.Logger, level: int) -> DirectLines | None
         or logger.filters
         or len(logger.__dict__) != _LOGGER_SIZE  # a method that is put on it makes it larger
         or logging.getLogRecordFactory() is not _RECORD
-        or (of_logger(_LOGGER), of_record(_RECORD)) != _AS_MADE
-        or not _IS_UNTOUCHED
     ):
         return None
     handler: Any = only_handler(logger, level)
@@ -129,8 +133,15 @@ def only_handler(logger: logging.Logger, level: int) -> logging.Handler | None:
     return found
 
 
-#: Find the methods that have no part in a line without a record.
-of_logger = attrgetter("makeRecord", "log", "_log", "handle", "callHandlers", "filter")
+def is_as_made() -> bool:
+    """Tell whether all methods that have no part in a line without a record are logging's own."""
+    return _IS_UNTOUCHED and (of_logger(_LOGGER), of_record(_RECORD)) == _AS_MADE
+
+
+#: Find these methods.
+of_logger = attrgetter(
+    "makeRecord", "log", "_log", "handle", "callHandlers", "filter", "isEnabledFor"
+)
 of_record = attrgetter("__init__", "getMessage")
 _AS_MADE = of_logger(_LOGGER), of_record(_RECORD)
 _IS_UNTOUCHED = is_untouched(*_AS_MADE[0], *_AS_MADE[1])

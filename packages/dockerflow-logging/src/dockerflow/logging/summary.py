@@ -8,13 +8,15 @@ import sys
 import time
 from logging import ERROR, INFO
 
-from .records import TAKEN, direct_lines, is_plain, make_record, renamed
+from .records import TAKEN, direct_lines, is_plain, known_lines, make_record, renamed
 from .reprs import safe_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
     from typing import Any
+
+    from .direct import UsualFields
 
 #: The name of the logger, and so the ``Type`` of the line.
 SUMMARY_LOGGER = "request.summary"
@@ -62,12 +64,15 @@ class RequestSummary:
     :param logger: where the record goes; the logger ``request.summary`` by default.
     """
 
-    __slots__ = ("_logger", "_mark", "_stopped", "error", "fields", "written")
+    __slots__ = ("_logger", "_mark", "_stopped", "error", "fields", "usual", "written")
 
     def __init__(self, logger: logging.Logger | None = None) -> None:
         self._logger = logger
         #: What will be written; :meth:`write` adds ``errno``, ``code`` and ``t``.
         self.fields: dict[str, Any] = {}
+        #: The same where it is what most requests have: what :func:`summary_fields` is called with,
+        #: in place of ``fields``.
+        self.usual: UsualFields | None = None
         #: Whether the end of the request has been seen already.
         self.written = False
         #: An unhandled exception that was noticed on the way.
@@ -117,7 +122,8 @@ class RequestSummary:
                 status = CLIENT_CLOSED_REQUEST
             elif error is not None or failed or type(code) is not int or code >= 500:
                 status, errno = _outcome(code, failed or error is not None)
-            fields = self.fields.copy()
+            usual = self.usual
+            fields = self.fields.copy() if usual is None else summary_fields(*usual)
             if (
                 exclude_paths != ()
                 and not errno
@@ -125,14 +131,13 @@ class RequestSummary:
             ):
                 return
             fields["errno"] = errno
+            fields.pop("t", None)
             if status is None:
                 fields.pop("code", None)
             else:
                 fields["code"] = status
             if timed:
                 fields["t"] = self.elapsed()
-            else:
-                fields.pop("t", None)
             logger = self._logger
             if logger is None:
                 logger = _summary_logger()
@@ -144,6 +149,39 @@ class RequestSummary:
                     _log(logger, level, text, fields)
         except Exception:
             _report()
+
+    def write_usual(self, code: int | None) -> None:
+        """Write the record as ``write(code)`` does, in less than half the time for most requests.
+
+        Those are requests that have ``usual`` fields and did not fail.
+
+        :param code: the status that was handed over.
+        """
+        if self.written:
+            return
+        logger = self._logger
+        if logger is None:
+            logger = _summary_logger()
+        lines = known_lines(logger)
+        usual = self.usual
+        if (
+            lines is not None
+            and usual is not None
+            and self.error is None
+            and type(code) is int
+            and code < 500
+        ):
+            self.written = True
+            until = self._stopped
+            elapsed = ((time.monotonic_ns() if until is None else until) - self._mark) // 1_000_000
+            try:
+                if lines.write_usual(logger, usual, code, elapsed):
+                    return
+            except Exception:
+                _report()
+                return
+            self.written = False
+        self.write(code)
 
 
 def _summary_logger() -> logging.Logger:
