@@ -6,8 +6,7 @@ import contextvars
 import functools
 import logging
 import os
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,6 +38,8 @@ from .wsgi import (
     current_globals,
     current_request,
     is_streamed,
+    known_of,
+    observed_of,
     running_app,
     setting,
 )
@@ -46,6 +47,8 @@ from .wsgi import (
 if TYPE_CHECKING:
     from blinker import NamedSignal
     from flask import Request
+
+    from dockerflow.logging.direct import UsualFields
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -212,40 +215,50 @@ class Dockerflow(ChecksOfExtension):
         ``code``, ``errno`` and the final ``t`` are added when the response has been handed over.
         """
         request = current_request()
-        observed = ObservedRequest.of(request)
+        observed = observed_of(request)
         fields = self._fields_of(request, observed)
         if "t" in fields:
             fields["t"] = observed.elapsed()
         return fields
 
-    def fields_of(self, request: Request, observed: ObservedRequest) -> Mapping[str, Any]:
-        """Return what :meth:`summary_extra` does, ``t`` apart.
+    def usual_fields(
+        self, request: Request, observed: ObservedRequest, kept: dict[str, Any]
+    ) -> UsualFields | None:
+        """Return the fields of :meth:`summary_extra`, where it has those of most requests.
 
         :param request: Flask's current request.
         :param observed: what is known of it.
+        :param kept: what is in ``g``.
+        :returns: ``None`` where the method is overridden, or there is to be more or less.
         """
-        extra = self.summary_extra
-        # Saves asking Flask's proxies once more, where it is not overridden.
-        if getattr(extra, "__func__", None) is _SUMMARY_EXTRA:
-            return self._fields_of(request, observed)
-        return extra()
-
-    def _fields_of(self, request: Request, observed: ObservedRequest) -> dict[str, Any]:
+        if (
+            observed.settings
+            or getattr(self.summary_extra, "__func__", None) is not _SUMMARY_EXTRA
+            or "_request_id" not in kept
+            or "_start_timestamp" not in kept
+        ):
+            return None
         environ = request.environ
-        kept = current_globals().__dict__
-        with_query = observed.settings.get("DOCKERFLOW_SUMMARY_LOG_QUERYSTRING")
-        try:
-            uid = self.user_id()
-        except Exception:
-            self.logger.exception("The user's id can't be had for the request summary")
-            uid = ""
-        fields = summary_fields(
+        return (
             request.method,
             request.path,
             # what request.headers would return, at a fifth of the time
             environ.get("HTTP_USER_AGENT", ""),
             environ.get("HTTP_ACCEPT_LANGUAGE", ""),
-            "" if uid is None else uid,
+            "" if "_login_user" not in kept and self._asks_flask_login() else self._uid(),
+            observed.request_id,
+        )
+
+    def _fields_of(self, request: Request, observed: ObservedRequest) -> dict[str, Any]:
+        environ = request.environ
+        kept = current_globals().__dict__
+        with_query = observed.settings.get("DOCKERFLOW_SUMMARY_LOG_QUERYSTRING")
+        fields = summary_fields(
+            request.method,
+            request.path,
+            environ.get("HTTP_USER_AGENT", ""),
+            environ.get("HTTP_ACCEPT_LANGUAGE", ""),
+            self._uid(),
             # not the value in `g`, which a request made within this one may share
             observed.request_id if "_request_id" in kept else None,
             decode_query(request.query_string) if with_query and enabled(with_query) else None,
@@ -253,6 +266,17 @@ class Dockerflow(ChecksOfExtension):
         if "_start_timestamp" in kept:
             fields["t"] = 0
         return fields
+
+    def _asks_flask_login(self) -> bool:
+        return getattr(self.user_id, "__func__", None) is _USER_ID
+
+    def _uid(self) -> Any:
+        try:
+            uid = self.user_id()
+        except Exception:
+            self.logger.exception("The user's id can't be had for the request summary")
+            uid = None
+        return "" if uid is None else uid
 
     def user_id(self) -> Any:
         """Return the id of the user whom Flask-Login has loaded for this request, else ``""``.
@@ -275,38 +299,26 @@ class Dockerflow(ChecksOfExtension):
         flask: Any = type(app)
 
         def preprocess_request() -> Any:
-            self._begins()
+            observed_of(current_request()).begin()
             return flask.preprocess_request(app) if preprocess is None else preprocess()
 
         def process_response(response: Response) -> Response:
             response = (
                 flask.process_response(app, response) if process is None else process(response)
             )
-            self._is_processed(response)
+            request = current_request()
+            observed = observed_of(request)
+            observed.collect(request)
+            # a list, most of all
+            observed.streamed = (
+                type(response.response) is not list or response.direct_passthrough
+            ) and is_streamed(response)
+            if observed.start_response is None:
+                observed.processed(response)
             return response
 
         own["preprocess_request"] = preprocess_request
         own["process_response"] = process_response
-
-    def _begins(self) -> None:
-        observed = ObservedRequest.of(current_request())
-        observed.context = contextvars.copy_context()
-        request_id = observed.request_id
-        kept = current_globals().__dict__
-        # `g` outlives a request where a test has pushed an app context around several.
-        held = kept.get("request_id")
-        if held is None or held == kept.get("_request_id"):
-            kept["request_id"] = request_id
-        kept["_request_id"] = request_id
-        kept["_start_timestamp"] = time.time()
-
-    def _is_processed(self, response: Response) -> None:
-        request = current_request()
-        observed = ObservedRequest.of(request)
-        observed.collect(request)
-        observed.streamed = is_streamed(response)
-        if observed.start_response is None:
-            observed.processed(response)
 
     def observe_teardown(self, app: Flask) -> None:
         """Have the id of a request taken back that no WSGI server has brought.
@@ -320,15 +332,15 @@ class Dockerflow(ChecksOfExtension):
             functions.insert(0, self._teardown_request)
 
     def _teardown_request(self, error: BaseException | None) -> None:
-        observed = ObservedRequest.known(current_request())
+        observed = known_of(current_request())
         if observed is not None and observed.start_response is None:
             observed.torn_down()
 
     def _got_request_exception(self, sender: Flask, exception: BaseException, **extra: Any) -> None:
-        ObservedRequest.of(current_request()).error = exception
+        observed_of(current_request()).error = exception
 
 
-_SUMMARY_EXTRA = Dockerflow.summary_extra
+_SUMMARY_EXTRA, _USER_ID = Dockerflow.summary_extra, Dockerflow.user_id
 
 
 def _to_response(reply: Reply) -> Response:

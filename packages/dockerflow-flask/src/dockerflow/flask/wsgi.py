@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
+import time
 from collections.abc import Callable, Iterable
-from contextvars import Context
+from operator import itemgetter, methodcaller
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import current_app, g, request
@@ -27,6 +29,19 @@ if TYPE_CHECKING:
 
 _KEY = "dockerflow.request"
 
+# Most applications have none of them.
+_REQUEST_SETTINGS = frozenset(
+    {
+        "DOCKERFLOW_REQUEST_ID_HEADER_NAME",
+        "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER",
+        "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING",
+        "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS",
+    }
+)
+_NO_SETTINGS: dict[str, Any] = {}
+
+_first, _lower = itemgetter(0), methodcaller("lower")
+
 
 class ObservedApplication:
     """The WSGI callable of an application, with the summary of each of its requests."""
@@ -47,7 +62,10 @@ class ObservedApplication:
         try:
             body = self.wsgi_app(environ, observed.observe_start)
             if observed.streamed is False:  # most of all
-                observed.finish(observed.error)
+                if observed.settings is _NO_SETTINGS and observed.usual is not None:
+                    observed.write_usual(observed.code)
+                else:
+                    observed.finish(observed.error)
                 return body
             return observed.observe_body(body, environ)
         except BaseException as error:
@@ -67,6 +85,8 @@ class ObservedRequest(RequestSummary):
     :ivar start_response: the server's own; ``None`` where no WSGI server has called.
     :ivar outer_id: the request id to go back to, where no WSGI server has called.
     :ivar context: where Flask's objects are, from its first hook on until the fields are noted.
+    :ivar kept: what is in ``g``, for as long.
+    :ivar settings: the application's, where it has one of those that observing depends on.
     """
 
     __slots__ = (
@@ -75,6 +95,7 @@ class ObservedRequest(RequestSummary):
         "context",
         "dockerflow",
         "header",
+        "kept",
         "outer_id",
         "request_id",
         "settings",
@@ -91,61 +112,63 @@ class ObservedRequest(RequestSummary):
     ) -> None:
         RequestSummary.__init__(self, dockerflow.summary_logger)  # super() takes longer
         settings: Any = app.config
-        self.settings: dict[str, Any] = settings
         self.app = app
         self.dockerflow = dockerflow
-        header: str = settings.get("DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER
-        self.header = header
-        sent = environ.get(_environ_key(header))
+        if settings.keys().isdisjoint(_REQUEST_SETTINGS):  # one look in place of four
+            self.settings: dict[str, Any] = _NO_SETTINGS
+            self.header = DEFAULT_HEADER
+            sent = environ.get(_DEFAULT_KEY)
+        else:
+            self.settings = settings
+            self.header = settings.get("DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER
+            sent = environ.get(_environ_key(self.header))
         self.request_id = (sent and sane_request_id(sent)) or new_request_id()
         self.start_response = start_response
         self.outer_id: str | None = None
-        self.context: Context | None = None
+        self.context: contextvars.Context | None = None
         self.code: int | None = None
         self.streamed: bool | None = None
+        self.kept: dict[str, Any] | None = None
         environ[_KEY] = self
 
-    @classmethod
-    def of(cls, request: Request) -> ObservedRequest:
-        """Return what is known of Flask's current request.
-
-        A test may have pushed a request context of its own; then the request begins here.
-        """
-        known = cls.known(request)
-        if known is not None:
-            return known
-        app = running_app()
-        dockerflow: Dockerflow = app.extensions["dockerflow"]
-        observed = cls(app, dockerflow, request.environ, None)
-        observed.outer_id = request_id_context.get()
-        request_id_context.set(observed.request_id)
-        dockerflow.observe_teardown(app)
-        return observed
-
-    @classmethod
-    def known(cls, request: Request) -> ObservedRequest | None:
-        """Return what is known of a request, ``None`` where it has not begun."""
-        observed = request.environ.get(_KEY)
-        return observed if type(observed) is cls else None
-
     # ------------------------------------------------------------------ in Flask's context
+
+    def begin(self) -> None:
+        """Put what is known into ``g``, before all hooks of the application."""
+        self.context = contextvars.copy_context()
+        request_id = self.request_id
+        self.kept = kept = current_globals().__dict__
+        # `g` outlives a request where a test has pushed an app context around several.
+        held = kept.get("request_id")
+        if held is None or held == kept.get("_request_id"):
+            kept["request_id"] = request_id
+        kept["_request_id"] = request_id
+        kept["_start_timestamp"] = time.time()
 
     def collect(self, request: Request) -> None:
         """Note the fields of the summary while Flask's context is there to be asked.
 
         :param request: Flask's current request.
         """
-        self.context = None
+        kept, self.context, self.kept = self.kept, None, None
+        if kept is None:
+            kept = current_globals().__dict__
         try:
-            fields = self.dockerflow.fields_of(request, self)
-            self.fields = fields if type(fields) is dict else dict(fields)
+            self.usual = usual = self.dockerflow.usual_fields(request, self, kept)
+            if usual is None:
+                fields = self.dockerflow.summary_extra()
+                self.fields = fields if type(fields) is dict else dict(fields)
         except Exception:
             self.dockerflow.logger.exception("summary_extra() raised: the summary goes without it")
             self._collect_from(request.environ)
 
+    def is_collected(self) -> bool:
+        """Say whether the fields are noted."""
+        return self.usual is not None or bool(self.fields)
+
     def processed(self, response: Response) -> None:
         """Do what is done at the end of a request, where no WSGI server has called."""
-        if self._id_is_wanted(response.headers):
+        if self.header not in response.headers and self._id_is_wanted():
             response.headers[self.header] = self.request_id
         self.code = response.status_code
         self.finish(self.error)
@@ -162,12 +185,13 @@ class ObservedRequest(RequestSummary):
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Any:
         """Stand in for the server's ``start_response``."""
-        start_response = self.start_response
-        assert start_response is not None
+        start_response: Any = self.start_response
         code = status[:3]
         self.code = int(code) if code.isdecimal() else None
-        if self._id_is_wanted(headers):
-            headers = [*headers, (self.header, self.request_id)]
+        name = self.header
+        # A loop would take three times as long, and half as much again for each header.
+        if name.lower() not in map(_lower, map(_first, headers)) and self._id_is_wanted():
+            headers = [*headers, (name, self.request_id)]
         if exc_info is None:
             return start_response(status, headers)
         return start_response(status, headers, exc_info)
@@ -217,21 +241,18 @@ class ObservedRequest(RequestSummary):
         exclude_paths = self.settings.get("DOCKERFLOW_SUMMARY_EXCLUDE_PATHS") or ()
         if exclude_paths:
             exclude_paths = excluded_paths(exclude_paths, self.dockerflow.logger)
-        self.write(self.code, error, False, gone, "t" in self.fields, exclude_paths)
+        timed = self.usual is not None or "t" in self.fields
+        self.write(self.code, error, False, gone, timed, exclude_paths)
 
-    def _id_is_wanted(self, headers: Iterable[tuple[str, str]]) -> bool:
-        wanted = self.settings.get("DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True)
-        if wanted is not True and not enabled(wanted):
-            return False
-        own_name = self.header.lower()
-        for name, _ in headers:  # noqa: SIM110 - all() of a generator takes four times as long
-            if name.lower() == own_name:
-                return False
-        return True
+    def _id_is_wanted(self) -> bool:
+        settings = self.settings
+        return settings is _NO_SETTINGS or enabled(
+            settings.get("DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER", True)
+        )
 
     def collect_late(self, environ: WSGIEnvironment) -> None:
         """Note the fields, if they are not yet, where Flask has let go of the request."""
-        if self.fields:
+        if self.is_collected():
             return
         if self.context is None:
             self._collect_from(environ)
@@ -239,6 +260,7 @@ class ObservedRequest(RequestSummary):
             self.context.run(lambda: self.collect(current_request()))
 
     def _collect_from(self, environ: WSGIEnvironment) -> None:
+        self.usual = None
         request = self.app.request_class(environ)
         self.fields = summary_fields(
             method=request.method,
@@ -248,6 +270,29 @@ class ObservedRequest(RequestSummary):
             rid=self.request_id,
         )
         self.fields["t"] = 0
+
+
+def known_of(request: Request) -> ObservedRequest | None:
+    """Return what is known of a request, ``None`` where it has not begun."""
+    known = request.environ.get(_KEY)
+    return known if type(known) is ObservedRequest else None
+
+
+def observed_of(request: Request) -> ObservedRequest:
+    """Return what is known of Flask's current request.
+
+    A test may have pushed a request context of its own; then the request begins here.
+    """
+    known = request.environ.get(_KEY)
+    if type(known) is ObservedRequest:  # not known_of(), for most requests come this way
+        return known
+    app = running_app()
+    dockerflow: Dockerflow = app.extensions["dockerflow"]
+    observed = ObservedRequest(app, dockerflow, request.environ, None)
+    observed.outer_id = request_id_context.get()
+    request_id_context.set(observed.request_id)
+    dockerflow.observe_teardown(app)
+    return observed
 
 
 def is_streamed(response: Response) -> bool:
@@ -268,6 +313,9 @@ def is_streamed(response: Response) -> bool:
 def _environ_key(header: str) -> str:
     """Return where a WSGI environment has a header."""
     return "HTTP_" + header.upper().replace("-", "_")
+
+
+_DEFAULT_KEY = _environ_key(DEFAULT_HEADER)
 
 
 # The objects that Flask's proxies stand for: each look-up on a proxy would find its object anew.
