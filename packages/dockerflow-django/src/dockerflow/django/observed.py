@@ -30,6 +30,8 @@ from .conf import RequestSettings, logger, report, request_settings
 from .users import loaded_user_id
 
 if TYPE_CHECKING:
+    from dockerflow.logging.direct import UsualFields
+
     from .middleware import DockerflowMiddleware
 
 KEY = "_dockerflow_request"
@@ -61,10 +63,14 @@ class ObservedRequest(RequestSummary):
 
     def answered(self, request: HttpRequest, response: Any) -> None:
         """Note the response, and send the id with it."""
-        if not self.fields:
+        if self.usual is None and not self.fields:
             middleware = self.middleware
-            if middleware._build_extra_meta == middleware.plain_build:  # pyright: ignore[reportPrivateUsage]
-                self.fields = self.basic_fields(request)  # saves a ``t`` that nobody sees
+            if (
+                not self.settings.logs_query
+                and "_start_timestamp" in request.__dict__
+                and middleware._build_extra_meta == middleware.plain_build  # pyright: ignore[reportPrivateUsage]
+            ):
+                self.usual = self._usual_fields(request)
             else:
                 self.collect(request)
         if isinstance(response, HttpResponse):
@@ -100,8 +106,8 @@ class ObservedRequest(RequestSummary):
         """End the call of the middleware, and the request, if it isn't streamed."""
         try:
             if self._is_due:
-                if self.settings.exclude_paths is None and "t" in self.fields:
-                    self.write(self.code)  # saves a call with keywords
+                if self.usual is not None and self.settings.exclude_paths is None:
+                    self.write_usual(self.code)
                     self.error = None
                 else:
                     self.finish()
@@ -124,7 +130,7 @@ class ObservedRequest(RequestSummary):
 
     def collect(self, request: HttpRequest) -> None:
         """Note the fields of the summary, once."""
-        if self.fields:
+        if self.usual is not None or self.fields:
             return
         try:
             fields = self.middleware._build_extra_meta(request)  # pyright: ignore[reportPrivateUsage]
@@ -138,23 +144,26 @@ class ObservedRequest(RequestSummary):
 
         :returns: with a ``t`` of 0 where the time is to be told.
         """
+        query = _query(request.META) if self.settings.logs_query else None
+        fields = summary_fields(*self._usual_fields(request), query)
+        if "_start_timestamp" in request.__dict__:
+            fields["t"] = 0
+        return fields
+
+    def _usual_fields(self, request: HttpRequest) -> UsualFields:
         headers = request.META  # not request.headers, which others might then find as it is now
         attributes = request.__dict__
         uid: Any = ""
         if "user" in attributes or "_cached_user" in attributes or "_acached_user" in attributes:
             uid = loaded_user_id(attributes)
-        fields = summary_fields(
+        return (
             request.method or "",
             request.path,
             headers.get("HTTP_USER_AGENT", ""),
             headers.get("HTTP_ACCEPT_LANGUAGE", ""),
             uid,
             attributes.get("_id"),
-            _query(headers) if self.settings.logs_query else None,
         )
-        if "_start_timestamp" in attributes:
-            fields["t"] = 0
-        return fields
 
     def watch(self, task: asyncio.Task[Any] | None) -> None:
         """Take the end of the task that sends a streamed body for the end of that body.
@@ -174,7 +183,7 @@ class ObservedRequest(RequestSummary):
                 self.code,
                 error,
                 gone=gone,
-                timed="t" in self.fields,
+                timed=self.usual is not None or "t" in self.fields,
                 exclude_paths=() if paths is None else excluded_paths(paths, logger),
             )
         self.error = None
