@@ -24,7 +24,7 @@ from sanic.http import Http, Stage
 
 from dockerflow.endpoints import enabled
 from dockerflow.logging.request_id import new_request_id, request_id_context, sane_request_id
-from dockerflow.logging.summary import RequestSummary, excluded_paths, summary_fields
+from dockerflow.logging.summary import RequestSummary, excluded_paths
 
 from .fields import fields_of
 from .headers import (
@@ -284,7 +284,7 @@ class ObservedRequest(RequestSummary):
             token = request_id_context.set(self.request_id)
         try:
             if error is None and not gone and self.is_usual and self._know_fields(request):
-                self.write(self.code)
+                self.write_usual(self.code)
                 self.request = self.stream = self.ctx = None
             else:
                 self._write(request, error, gone)
@@ -303,15 +303,13 @@ class ObservedRequest(RequestSummary):
         try:
             if ctx.id is None or ctx.start_timestamp is None:
                 return False
-            # By position, as the interpreter makes such calls faster.
-            self.fields = summary_fields(
+            self.usual = (
                 request.method,
                 request.path,
                 header_value(headers, USER_AGENT, ""),
                 header_value(headers, ACCEPT_LANGUAGE, ""),
                 "",
                 self.request_id,
-                None,
             )
         except Exception:  # `ctx` takes no names, or has lost them; a URL has no path
             return False
