@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+from starlette.routing import NoMatchFound
 
 from dockerflow.checks import CheckRegistry
 from dockerflow.fastapi import Dockerflow, views
@@ -271,12 +272,35 @@ def test_scope_of_an_endpoint(framework: type[Starlette], serve: Serve) -> None:
     assert scope["endpoint"] is views.lbheartbeat
     if "route" in scope:  # since FastAPI 0.100 and Starlette 1.0
         assert scope["route"].path == "/__lbheartbeat__"
-    assert [route.path for route in app.routes[:4]] == [  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("framework", [FastAPI, Starlette])
+def test_routes_of_the_endpoints(framework: type[Starlette], serve: Serve) -> None:
+    """Those who go through an application's routes find the endpoints first, as one and by name."""
+    app = framework()
+    app.mount("/", PlainTextResponse("caught"))
+    Dockerflow(app, registry=CheckRegistry())
+    first: Any = app.routes[0]
+    assert (first.path, first.name, first.methods) == (
+        "/__{endpoint}__",
+        "dockerflow",
+        {"GET", "HEAD"},
+    )
+    assert [route.path for route in first.routes] == [
         "/__version__",
         "/__heartbeat__",
         "/__lbheartbeat__",
         "/__error__",
     ]
+    for route in first.routes:
+        assert app.url_path_for(route.name) == route.path
+    with pytest.raises(NoMatchFound):
+        app.url_path_for("dockerflow.other")
+    with pytest.raises(NoMatchFound):
+        app.url_path_for("dockerflow.version", more="x")
+    assert serve(app).request("/__other__").body == b"caught"
+    if isinstance(app, FastAPI):
+        assert app.openapi()["paths"] == {}
 
 
 @pytest.mark.parametrize("framework", [FastAPI, Starlette])

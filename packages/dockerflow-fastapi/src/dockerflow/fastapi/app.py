@@ -260,18 +260,17 @@ def extension_of(app: object) -> Dockerflow:
 
 
 def _add_endpoints(app: Starlette) -> None:
-    from .routing import add_endpoints, routes
+    from .routing import Endpoints, add_endpoints, routes
 
     existing = app.router.routes
-    count = len(existing)
+    added = routes
     if isinstance(app, FastAPI):
+        count = len(existing)
         add_endpoints(app.router)
-    else:
-        existing.extend(routes)
+        added = existing[count:]
+        del existing[count:]
     # Before routes and mounts that catch all paths: here the first that matches answers.
-    added = existing[count:]
-    del existing[count:]
-    existing[:0] = added
+    existing.insert(0, Endpoints(added))
 
 
 async def _call(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dockerflow.logging import request_id_context
+from dockerflow.logging.summary import SUMMARY_LOGGER
 
-from .fields import Arrived, fields_of, request_as_it_arrived, summary_of, user_id_of
+from .fields import Arrived, request_as_it_arrived, summary_of, user_id_of
 from .observed import KEY, ObservedRequest, headers_of, leave
 from .output import prepare_output
 from .settings import RequestSettings, application_inside, request_settings
@@ -74,6 +75,7 @@ class MozlogRequestSummaryLogger:
     def __init__(self, app: ASGIApp, logger: logging.Logger | None = None) -> None:
         self.app = app
         self.logger = logger
+        self._default_logger = logging.getLogger(SUMMARY_LOGGER)
         self._is_prepared = False
         self._application = application_inside(app)
         self._identifies = False
@@ -91,10 +93,13 @@ class MozlogRequestSummaryLogger:
         if scope["type"] != "http" or (outer is not None and outer.is_recorded):
             await self._unrecorded(scope, receive, send)
             return
-        if not self._is_prepared and self.logger is None:
-            prepare_output()
-            self._is_prepared = True
-        observed = ObservedRequest(self.logger, receive, send, scope["method"])
+        logger = self.logger
+        if logger is None:
+            logger = self._default_logger
+            if not self._is_prepared:
+                prepare_output()
+                self._is_prepared = True
+        observed = ObservedRequest(logger, receive, send, scope["method"])
         if outer is None:
             scope[KEY] = observed
         else:
@@ -145,13 +150,20 @@ class MozlogRequestSummaryLogger:
         token = None if known else request_id_context.set(request_id)
         try:
             _, path, whole = arrived
-            if whole is None and "user" not in scope:
-                observed.fields = fields_of(scope, headers, path, "", request_id, settings)
+            if whole is None and "user" not in scope and not settings.log_querystring:
+                observed.usual = (
+                    scope["method"],
+                    path,
+                    headers.get(b"user-agent", b"").decode("latin-1"),
+                    headers.get(b"accept-language", b"").decode("latin-1"),
+                    "",
+                    request_id,
+                )
             else:
                 observed.fields = self._fields(request_as_it_arrived(scope, arrived))
             start, paths = observed.start, settings.exclude_paths
             if error is None and paths is None and start is not None and not observed.awaited:
-                observed.write(start["status"], None)  # saves what is asked of the others
+                observed.write_usual(start["status"])  # saves what is asked of the others
             else:
                 observed.write_at_end(error, paths)
         finally:
