@@ -18,7 +18,7 @@ from dockerflow.logging import request_id_context
 from dockerflow.logging.summary import SUMMARY_LOGGER
 
 from .fields import Arrived, request_as_it_arrived, summary_of, user_id_of
-from .observed import KEY, ObservedRequest, headers_of, leave
+from .observed import KEY, ObservedRequest, headers_of
 from .output import prepare_output
 from .settings import RequestSettings, application_inside, request_settings
 
@@ -59,8 +59,7 @@ class RequestIdMiddleware:
         try:
             await self.app(scope, receive, observed.send)
         finally:
-            observed.leave_scope(scope)
-            leave(token)
+            observed.leave(scope, token)
 
 
 class MozlogRequestSummaryLogger:
@@ -121,9 +120,7 @@ class MozlogRequestSummaryLogger:
         else:
             self._write(scope, arrived, headers, settings, observed, None)
         finally:
-            observed.leave_scope(scope)
-            if token is not None:
-                leave(token)
+            observed.leave(scope, token)
 
     def summary_extra(self, request: Request) -> dict[str, Any]:
         """Build the fields of a summary but for ``code`` and ``t``; meant for subclasses.

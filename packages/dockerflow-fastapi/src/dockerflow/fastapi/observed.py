@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextvars import Token
 from operator import itemgetter, methodcaller
-from typing import cast
+from typing import Any, cast
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -26,7 +26,13 @@ _TRAILERS = "trailers"
 _NOTHING = ""  # as soon as the last message is on its way
 _GONE = "gone"  # the client, before that
 
+_STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
+
 _first, _lower = itemgetter(0), methodcaller("lower")
+
+
+# A class's attributes are looked up anew with each use, a module's are not.
+_start_summary: Any = RequestSummary.__init__
 
 
 class ObservedRequest(RequestSummary):
@@ -53,7 +59,7 @@ class ObservedRequest(RequestSummary):
     def __init__(
         self, logger: logging.Logger | None, receive: Receive, send: Send, method: str
     ) -> None:
-        RequestSummary.__init__(self, logger)  # saves the object that super() makes
+        _start_summary(self, logger)
         self._receive = receive
         self._send = send
         self._method = method
@@ -66,12 +72,21 @@ class ObservedRequest(RequestSummary):
         # What is over was another call, from whose scope this one's was copied.
         return observed if isinstance(observed, cls) and not observed.is_over else None
 
-    def leave_scope(self, scope: Scope) -> None:
-        """End the call of the middleware."""
+    def leave(self, scope: Scope, token: Token[str | None] | None) -> None:
+        """End the call of the middleware.
+
+        :param scope: the request's.
+        :param token: what :meth:`identify` returned, where it was called.
+        """
         self.is_over = True
         # The server's function, which is kept here, most likely leads to the scope.
-        if scope.get(KEY) is self:
+        if KEY in scope and scope[KEY] is self:
             del scope[KEY]
+        if token is not None:
+            try:  # noqa: SIM105 - for each request, suppress() costs more than all of this
+                request_id_context.reset(token)
+            except ValueError:  # the loop was closed, and the call elsewhere
+                pass
 
     def is_identified(self) -> bool:
         """Say whether it has an id, which is known at this place."""
@@ -82,7 +97,7 @@ class ObservedRequest(RequestSummary):
         """Make its id known from here on, and have the response bear it.
 
         :param headers: the request's.
-        :returns: what :func:`leave` is to be called with.
+        :returns: what :meth:`leave` is to be called with.
         """
         key = settings.id_key
         request_id = self.request_id
@@ -104,34 +119,38 @@ class ObservedRequest(RequestSummary):
     async def send(self, message: Message) -> None:
         """Stand in for the server's ``send``."""
         kind = message["type"]
-        if kind == "http.response.start":
-            is_last = False
-            message = self._started(message)
-        elif kind == self.awaited:
+        is_last = False
+        if kind == self.awaited:
             is_last = "more_body" not in message or not message["more_body"]
+        elif kind in _STARTS:  # a websocket that is refused is answered like any request
+            message = self._started(message)
         else:
-            # A websocket that is refused is answered with a response like any.
-            if kind == "websocket.http.response.start":
-                message = self._started(message)
             is_last = _is_last(kind, message, self.awaited)
         if is_last:
             self.awaited = _NOTHING
+            try:
+                await self._send(message)
+            except BaseException as error:
+                self.awaited = _TRAILERS if kind == "http.response.trailers" else _BODY
+                self._not_sent(error)
+                raise
+            self.stop()
+            return
         try:
             await self._send(message)
         except BaseException as error:
-            if is_last:
-                self.awaited = _TRAILERS if kind == "http.response.trailers" else _BODY
-            if isinstance(error, OSError):  # the client has gone, from version 2.4 of ASGI on
-                self._disconnect()
+            self._not_sent(error)
             raise
-        if is_last:
-            self.stop()
-        elif kind == "http.response.start":
+        if kind == "http.response.start":
             self.start = message
             if "trailers" in message and message["trailers"] and self.awaited == _BODY:
                 self.awaited = _TRAILERS
         elif kind == _BODY:
             self._sent += len(message.get("body") or b"")
+
+    def _not_sent(self, error: BaseException) -> None:
+        if isinstance(error, OSError):  # the client has gone, from version 2.4 of ASGI on
+            self._disconnect()
 
     def write_at_end(self, error: BaseException | None, paths: object) -> None:
         """Write the summary, now that the response has ended.
@@ -177,9 +196,7 @@ class ObservedRequest(RequestSummary):
             except AttributeError:  # a memoryview, which servers take as well
                 if key not in [bytes(name).lower() for name, _ in headers]:
                     headers.append(id_header)
-        message = dict(message)
-        message["headers"] = headers
-        return message
+        return {**message, "headers": headers}
 
     def _is_whole(self) -> bool:
         """Say whether all that the client is to get was handed over."""
@@ -195,14 +212,6 @@ class ObservedRequest(RequestSummary):
             if bytes(name).lower() == b"content-length" and bytes(value).isdigit():
                 length = int(bytes(value))
         return length is not None and self._sent >= length
-
-
-def leave(token: Token[str | None]) -> None:
-    """Make a request's id unknown again."""
-    try:  # noqa: SIM105 - for each request, suppress() costs more than all of this
-        request_id_context.reset(token)
-    except ValueError:  # the loop was closed, and the call elsewhere
-        pass
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:

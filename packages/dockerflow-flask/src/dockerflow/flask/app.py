@@ -231,8 +231,9 @@ class Dockerflow(ChecksOfExtension):
         :param kept: what is in ``g``.
         :returns: ``None`` where the method is overridden, or there is to be more or less.
         """
+        settings = observed.settings
         if (
-            observed.settings
+            (settings and enabled(settings.get("DOCKERFLOW_SUMMARY_LOG_QUERYSTRING")))
             or getattr(self.summary_extra, "__func__", None) is not _SUMMARY_EXTRA
             or "_request_id" not in kept
             or "_start_timestamp" not in kept
