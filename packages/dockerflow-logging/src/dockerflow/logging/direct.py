@@ -156,10 +156,9 @@ def _make_holding(
         # Written out, since each call and loop costs a twentieth of a line.
         handler: Any = handler_of()
         if (
-            handler is None
-            or not (watched.__flags__ & MARK or is_as_found())
+            not (watched.__flags__ & MARK or is_as_found())
             or type(logger) is not class_of_logger
-            or type(handler) is not class_of_handler
+            or type(handler) is not class_of_handler  # or it is no more
             or type(formatter) is not class_of_formatter
             # A method that is put on an instance makes it larger.
             or len(logger.__dict__) != size
