@@ -268,6 +268,38 @@ def test_second_last_message(log: Log, error: type[Exception]) -> None:
     assert seen(log, "code", "errno", "t") == [(200, 0, 2)]
 
 
+@pytest.mark.parametrize("failing", ["http.response.start", "http.response.body"])
+@pytest.mark.parametrize(("error", "code", "errno"), [(OSError, 499, 0), (RuntimeError, None, 500)])
+def test_send_that_fails(
+    log: Log, failing: str, error: type[Exception], code: int | None, errno: int
+) -> None:
+    """A client that is found gone by any message, the last one too, is a 499; no fault of ours."""
+
+    async def send(message: Message) -> None:
+        if message["type"] == failing:
+            raise error("sent")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    with pytest.raises(error, match="sent"):
+        asyncio.run(stacked(app)(http_scope(), mock.AsyncMock(), send))
+    if code is None:
+        code = 500 if failing == "http.response.start" else 200
+    assert seen(log, "code", "errno") == [(code, errno)]
+
+
+def test_body_without_a_start(log: Log) -> None:
+    """An application that sends a body alone is recorded as failed, and not stopped here."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    asyncio.run(stacked(app)(http_scope(), mock.AsyncMock(), mock.AsyncMock()))
+    assert seen(log, "code", "errno") == [(500, 500)]
+
+
 def test_failure_to_take_the_last_byte(log: Log) -> None:
     """A last message that the server has not taken has not ended the response."""
 

@@ -341,15 +341,26 @@ def test_requests_leave_no_cycles(app: Flask, dockerflow: Dockerflow) -> None:
         gc.enable()
 
 
-def test_removed_attributes(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
-    """Where tests remove the start or the id from g, the summary has no t and no id."""
-    with app.test_request_context("/"):
+@pytest.mark.parametrize(
+    ("names", "timed", "rid"),
+    [
+        (("_start_timestamp", "_request_id"), False, None),
+        (("_start_timestamp",), False, "abc"),
+        (("_request_id",), True, None),
+        ((), True, "abc"),
+    ],
+)
+def test_removed_attributes(
+    app: Flask, dockerflow: Dockerflow, log: Log, names: tuple[str, ...], timed: bool, rid: object
+) -> None:
+    """Where tests remove the start or the id from g, the summary has no t or no id."""
+    with app.test_request_context("/", headers={"X-Request-ID": "abc"}):
         app.preprocess_request()
-        del g._start_timestamp
-        del g._request_id
+        for name in names:
+            delattr(g, name)
         app.process_response(app.response_class(""))
-    assert "t" not in log.summary
-    assert log.summary["rid"] is None
+    assert ("t" in log.summary) == timed
+    assert log.summary["rid"] == rid
 
 
 # ---------------------------------------------------------------------- the summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -74,6 +75,47 @@ def test_a_server_that_fails(app: Flask, log: Log) -> None:
     with pytest.raises(OSError, match="gone"):
         app(create_environ("/"), start_response)
     assert (log.summary["uid"], log.summary["more"]) == ("ada", "mine")
+
+
+class Known(Dockerflow):
+    """An extension that knows who asks, and leaves the fields as they are."""
+
+    def user_id(self) -> str:
+        return f"{g.more}'s"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_users_of_a_subclass(app: Flask, log: Log, fails: bool) -> None:
+    """Who asks is what a subclass says, while Flask's context is there, and the server may fail."""
+    Known(app)
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[..., Any]:
+        if fails:
+            raise OSError("gone")
+        return lambda _: None
+
+    with pytest.raises(OSError, match="gone") if fails else contextlib.nullcontext():
+        app(create_environ("/"), start_response)
+    assert log.summary["uid"] == "mine's"
+    assert log.summary["errno"] == (500 if fails else 0)
+
+
+def test_a_user_of_the_moment(app: Flask, log: Log) -> None:
+    """A user_id() that a test puts on the extension is asked."""
+    dockerflow = Dockerflow(app)
+    dockerflow.user_id = lambda: "ada"  # type: ignore[method-assign]
+    WSGIApp(app).request("/")
+    assert log.summary["uid"] == "ada"
+
+
+def test_a_response_alone(app: Flask, log: Log) -> None:
+    """A response that a test processes by itself gets the id if it has none, and is recorded."""
+    Dockerflow(app)
+    for headers, sent in ({}, ["abc"]), ({"x-request-id": "mine"}, ["mine"]):
+        with app.test_request_context("/", headers={"X-Request-ID": "abc"}):
+            response = app.process_response(app.response_class("", headers=headers))
+        assert response.headers.getlist("X-Request-ID") == sent
+    assert [(fields["path"], fields["code"]) for fields in log.summaries] == [("/", 200)] * 2
 
 
 def test_fields_of_any_kind(app: Flask, log: Log) -> None:

@@ -310,10 +310,8 @@ class Dockerflow(ChecksOfExtension):
             request = current_request()
             observed = observed_of(request)
             observed.collect(request)
-            # a list, most of all
-            observed.streamed = (
-                type(response.response) is not list or response.direct_passthrough
-            ) and is_streamed(response)
+            # It is a list, most of all.
+            observed.streamed = type(response.response) is not list and is_streamed(response)
             if observed.start_response is None:
                 observed.processed(response)
             return response

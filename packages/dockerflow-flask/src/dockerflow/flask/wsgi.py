@@ -260,7 +260,6 @@ class ObservedRequest(RequestSummary):
             self.context.run(lambda: self.collect(current_request()))
 
     def _collect_from(self, environ: WSGIEnvironment) -> None:
-        self.usual = None
         request = self.app.request_class(environ)
         self.fields = summary_fields(
             method=request.method,
@@ -296,12 +295,10 @@ def observed_of(request: Request) -> ObservedRequest:
 
 
 def is_streamed(response: Response) -> bool:
-    """Say whether the server gets a body that is still being made, or read from a file."""
+    """Say whether a body that is no list is still being made, or read from a file."""
     if response.direct_passthrough:
         return True
     body: object = response.response
-    if type(body) is list:
-        return False
     if isinstance(body, ClosingIterator) and "Content-Length" in response.headers:
         # An HTTPException: Flask calls it as a WSGI application, whose page it has then in hand.
         # https://werkzeug.palletsprojects.com/en/stable/wrappers/#werkzeug.wrappers.Response.force_type
