@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import pickle
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import (
+    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseRedirect,
@@ -27,7 +30,7 @@ from dockerflow.django.middleware import DockerflowMiddleware
 from dockerflow.django.observed import KEY
 from dockerflow.endpoints import Reply
 from tests.adapters.conftest import Log
-from tests.adapters.django import BOTH, OURS, View, get, hello, serving
+from tests.adapters.django import BOTH, OURS, View, aget, get, hello, serving
 from tests.adapters.harness import Answer, WSGIApp
 
 
@@ -242,7 +245,69 @@ def test_twice_is_as_once(answer: Callable[..., Answer], log: Log, respond: View
     assert {**once, "t": 0} == {**twice, "t": 0}
 
 
-# ---------------------------------------------------------------------- the endpoints' headers
+# ---------------------------------------------------------------------- the endpoints' calls
+
+
+@BOTH
+@pytest.mark.parametrize("name", [OURS, f"{__name__}.Overriding"])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(LookupError("mine"), 500), (PermissionDenied("mine"), 403), (Http404("mine"), 404)],
+    ids=["500", "403", "404"],
+)
+def test_pages_of_endpoints(
+    answer: Callable[..., Answer], log: Log, name: str, error: Exception, status: int
+) -> None:
+    """What an endpoint raises becomes the page that it becomes in a view, and bears the id."""
+
+    def failing(request: HttpRequest, rest: str = "") -> HttpResponse:
+        raise error
+
+    with mock.patch.object(views, "lbheartbeat", failing):
+        page = answer(hello, "/__lbheartbeat__", MIDDLEWARE=[name])
+    expected = answer(failing, MIDDLEWARE=[name])
+    assert (page.status, page.body, page.error) == (status, expected.body, None)
+    ours, views_own = log.summaries
+    assert page.header("X-Request-ID") == ours["rid"]
+    for key in ("errno", "code", "msg"):
+        assert ours[key] == views_own[key]
+
+
+class Later:
+    """A response that is to be awaited, and no coroutine."""
+
+    def __await__(self) -> Any:
+        yield from ()
+        return HttpResponse("awaited", status=202)
+
+
+async def respond_later(request: HttpRequest) -> HttpResponse:
+    """Be an async view."""
+    response: HttpResponse = await Later()
+    return response
+
+
+@pytest.mark.parametrize(
+    ("view", "body"),
+    [
+        (lambda request: HttpResponse("whole", status=202), b"whole"),
+        (lambda request: JsonResponse({}, status=202), b"{}"),
+        (lambda request: Later(), b"awaited"),
+        (respond_later, b"awaited"),
+        (lambda request: streamed(request, 202), b"onetwo"),
+    ],
+    ids=["whole", "json", "awaitable", "async", "streamed"],
+)
+def test_patched_view_of_any_kind(log: Log, view: View, body: bytes) -> None:
+    """Under ASGI a view that replaces an endpoint's may answer now or later, with any response."""
+    with mock.patch.object(views, "lbheartbeat", view):
+        page = aget(hello, "/__lbheartbeat__")
+    assert (page.status, page.body) == (202, body)
+    assert log.summary["code"] == 202
+    assert page.header("X-Request-ID") == log.summary["rid"]
+
+
+# ---------------------------------------------------------------------- the endpoints' responses
 
 
 class OtherHeaders(dict[str, str]):
@@ -257,24 +322,135 @@ class OtherResponse(HttpResponse):
         self.headers: Any = OtherHeaders(self.headers)
 
 
-def test_headers_of_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An endpoint's headers are the same whether they are set in Django's way or past it."""
-    reply = Reply(207, b"{}", "application/json", (("Cache-Control", "no-store"), ("X-A", "b")))
+REPLY = Reply(207, b"{}", "application/json", (("Cache-Control", "no-store"), ("X-A", "b")))
+
+
+def state(response: HttpResponse) -> Any:
+    """Return all that a response consists of, with the kinds of things and the order of headers."""
+    parts = {name: (type(part), part) for name, part in vars(response).items()}
+    return type(response), parts, vars(response.headers), [*response.items()]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(200), REPLY, Reply(404, b"not found"), Reply(503, b"", "text/html", ())],
+    ids=lambda reply: str(reply.status),
+)
+def test_responses_of_endpoints(reply: Reply, method: str) -> None:
+    """The response of an endpoint is put together, and is what the constructor makes."""
+    made = HttpResponse(b"" if method == "HEAD" else reply.body, reply.media_type, reply.status)
+    made["Content-Length"] = str(len(reply.body))
+    for name, value in reply.headers:
+        made[name] = value
+    with mock.patch.object(views, "_new_response", wraps=views._new_response) as new:
+        request = RequestFactory().generic(method, "/")
+        assert state(views._to_response(request, reply)) == state(made)
+        new.reset_mock()
+        response = views._to_response(request, reply)
+        new.assert_not_called()
+    assert state(response) == state(made)
+    assert (response.charset, response.reason_phrase) == (made.charset, made.reason_phrase)
+    assert state(pickle.loads(pickle.dumps(response))) == state(made)
+    response.write(b"more")
+    assert response.content == made.content + b"more"
+
+
+def test_responses_share_nothing() -> None:
+    """What is done to one response of an endpoint is not seen in the next."""
     request = RequestFactory().get("/")
-    response = views._to_response(request, reply)
-    expected = {
-        "Content-Type": "application/json",
-        "Content-Length": "2",
-        "Cache-Control": "no-store",
-        "X-A": "b",
-    }
-    assert dict(response.items()) == expected
-    assert response["x-a"] == "b"
-    del response["content-length"]
-    assert "Content-Length" not in response
-    monkeypatch.setattr(views, "HttpResponse", OtherResponse)
-    other = views._to_response(request, reply)
-    assert (other.status_code, dict(other.headers)) == (207, expected)
+    first = views._to_response(request, REPLY)
+    expected = [*first.items()]
+    first["X-A"] = "changed"
+    first["X-C"] = "added"
+    first.set_cookie("theme", "dark")
+    first.write(b"more")
+    first._resource_closers.append(lambda: None)  # type: ignore[attr-defined]
+    first.status_code = 500
+    first.close()
+    second = views._to_response(request, REPLY)
+    assert [*second.items()] == expected
+    assert (second.status_code, second.content, second.closed) == (207, b"{}", False)
+    assert not second.cookies
+    assert second._resource_closers == []  # type: ignore[attr-defined]
+
+
+def kinds(thing: object) -> dict[str, type]:
+    """Return the parts of an object, by their classes."""
+    return {name: type(part) for name, part in vars(thing).items()}
+
+
+class LargerResponse(HttpResponse):
+    """The response of a Django that notes more."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.more: list[str] = []
+
+
+class SmallerResponse(HttpResponse):
+    """The response of a Django that keeps its content otherwise."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kept = vars(self).pop("_container")
+
+    def __iter__(self) -> Any:
+        return iter(self.kept)
+
+
+class OtherCookiesResponse(HttpResponse):
+    """The response of a Django that keeps cookies in a class of its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        vars(self)["cookies"] = OtherHeaders()
+
+
+class MoreHeadersResponse(HttpResponse):
+    """The response of a Django whose headers note more."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        vars(self.headers)["noted"] = "more"
+
+
+class LockedResponse(HttpResponse):
+    """The response of a Django that lets only its constructor set parts."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        vars(self)["unlocked"] = True
+        super().__init__(*args, **kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "unlocked" not in vars(self):
+            raise AttributeError(name)
+        super().__setattr__(name, value)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        OtherResponse,
+        LargerResponse,
+        SmallerResponse,
+        OtherCookiesResponse,
+        MoreHeadersResponse,
+        LockedResponse,
+    ],
+)
+def test_response_of_another_django(kind: type[HttpResponse]) -> None:
+    """Where a response has other parts than those known, the constructor makes it."""
+    request = RequestFactory().get("/")
+    usual = views._to_response(request, REPLY)
+    with mock.patch.object(views, "HttpResponse", kind):
+        for _ in range(2):
+            response = views._to_response(request, REPLY)
+            made = kind(b"{}", "application/json", 207)
+            for one, other in ((response, made), (response.headers, made.headers)):
+                assert kinds(one) == kinds(other)
+            assert [*response.headers.items()] == [*usual.headers.items()]
+            assert (response.status_code, [*response]) == (207, [b"{}"])
 
 
 def test_headers_that_are_not_djangos(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.core.handlers.exception import convert_exception_to_response
-from django.http import Http404, HttpRequest
+from django.core.handlers.exception import response_for_exception
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.utils.deprecation import MiddlewareMixin
 
@@ -37,10 +37,6 @@ class DockerflowMiddleware(MiddlewareMixin):
         # Django 4.2 has no such attribute; Python 3.11 marks no callables in inspect.
         self.async_mode = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated]
         self.summary_logger = logging.getLogger(SUMMARY_LOGGER)
-        # What an endpoint raises becomes a page here, so that this page bears the request's id.
-        self._before: Any = convert_exception_to_response(
-            self._before_async if self.async_mode else self._before_sync
-        )
         self._own_request = self.process_request != MethodType(_PROCESS_REQUEST, self)
         # Compared with the methods that are there when a request comes, which a subclass or a test
         # may have replaced: where they are these, the same is done in fewer steps.
@@ -76,7 +72,7 @@ class DockerflowMiddleware(MiddlewareMixin):
         try:
             response = None
             if self._own_request or request.path_info in ENDPOINTS:
-                response = await self._before(request)
+                response = await self._abefore(request)
             if response is None:
                 response = await get_response(request)
             if self.process_response == self._process_response:
@@ -91,18 +87,30 @@ class DockerflowMiddleware(MiddlewareMixin):
         observed.end()
         return response
 
-    def _before_sync(self, request: HttpRequest) -> Any:
-        if self._own_request:
-            return self.process_request(request)
-        view = endpoint_of(request.path_info, asynchronous=False)
-        return None if view is None else view(request)
+    # What an endpoint raises becomes a page here, so that this page bears the request's id.
 
-    async def _before_async(self, request: HttpRequest) -> Any:
-        if self._own_request:
-            return await sync_to_async(self.process_request)(request)
-        view = endpoint_of(request.path_info, asynchronous=True)
-        response = None if view is None else view(request)
-        return await response if inspect.isawaitable(response) else response
+    def _before(self, request: HttpRequest) -> Any:
+        try:
+            if self._own_request:
+                return self.process_request(request)
+            view = endpoint_of(request.path_info, asynchronous=False)
+            return None if view is None else view(request)
+        except Exception as error:
+            return response_for_exception(request, error)
+
+    async def _abefore(self, request: HttpRequest) -> Any:
+        try:
+            if self._own_request:
+                return await sync_to_async(self.process_request)(request)
+            view = endpoint_of(request.path_info, asynchronous=True)
+            response = None if view is None else view(request)
+            # To ask whether it is awaitable takes as long as a view that only says 200.
+            if type(response) is HttpResponse or not inspect.isawaitable(response):
+                return response
+            return await response
+        except Exception as error:
+            page = sync_to_async(response_for_exception, thread_sensitive=False)
+            return await page(request, error)
 
     # ------------------------------------------------------------------ for subclasses and tests
     # A test may call these by themselves, for a request that was never begun.
