@@ -12,6 +12,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 
 from dockerflow.logging import MozlogFormatter, fast, safer_format_traceback
 from dockerflow.logging import formatter as formatter_module
-from dockerflow.logging.plain import clean_text
+from dockerflow.logging.plain import clean_text, quote_long
 
 from .lines import parse, record
 
@@ -67,6 +68,10 @@ ORDINARY: list[dict[str, Any]] = [
     {"msg": "x", "v": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "w": uuid.UUID(int=1)},
     {"msg": "x", "v": {3, 1}, "w": [{"b"}], "y": ValueError("v"), "z": object},
     {"msg": "x", "logger_name": "given", "levelno": 25},
+    *({"msg": "m" * size} for size in (254, 255, 256, 257, 10_000)),
+    *({"msg": "long " * 100 + end} for end in ("\n\n", '"', "\\", "\x7f", "\x00", "\t", "ß", "😀")),
+    *({"msg": "x", "created": moment} for moment in (0.0, -0.0, -1.5, 0.1, 1e-12, 1e20, 1e290)),
+    *({"msg": "x", "created": 1e9 + number / 7} for number in range(5)),
 ]
 
 
@@ -110,10 +115,14 @@ def deep_set(depth: int) -> Any:
         {"v": {"a", "\udc80"}},
         {"exc_text": "\udc80"},
         {"stack_info": "\ud83d\ude00"},
+        {"msg": "long " * 100 + "\ud83d"},
+        *({"created": moment} for moment in (float("nan"), float("inf"), 1e300, True, None, "1.5")),
+        {"exc_info": failed(), "exc_text": "\ud83d"},
     ],
 )
-def test_unusual_records(attributes: dict[str, Any]) -> None:
+def test_unusual_records(attributes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """An unusual record leaves the fast way in time, and its line is the general one."""
+    monkeypatch.setattr(time, "time_ns", lambda: 5)
     made = record("x")
     made.__dict__.update(attributes)
     formatter = MozlogFormatter()
@@ -215,6 +224,70 @@ def test_records_that_filters_change() -> None:
     made.__dict__["b"] = 2
     del made.__dict__["a"]
     assert parse(formatter.format(made))["Fields"] == {"b": 2, "msg": "y"}
+
+
+class Liar(str):
+    """A text that says of itself whatever is asked."""
+
+    __slots__ = ()
+
+    def isascii(self) -> bool:
+        return True
+
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:
+        return b"said"
+
+    def replace(self, *_: Any) -> str:
+        return "said"
+
+    def __contains__(self, _: object) -> bool:
+        return False
+
+    def __format__(self, _: str) -> str:
+        return "said"
+
+
+@pytest.mark.parametrize(
+    "end", [*map(chr, range(160)), "\u2028", "\ud83d", "😀", "", "\n\r", "\n'"]
+)
+@pytest.mark.parametrize("kind", [str, Liar])
+def test_long_texts(end: str, kind: type[str]) -> None:
+    """A long text is quoted as a short one is, whatever is in it."""
+    for text in (end, "x" * 300 + end, f"{end}\n" * 150):
+        assert quote_long(kind(text)) == json.dumps(text)
+    unfit: Any
+    for unfit in (b"x" * 300, [], None):
+        with pytest.raises(TypeError):
+            quote_long(unfit)
+
+
+def test_records_with_properties() -> None:
+    """What a class of records says of itself counts, where it does in the general way."""
+
+    class Mine(logging.LogRecord):
+        @property
+        def levelno(self) -> int:
+            return 40
+
+        @levelno.setter
+        def levelno(self, level: int) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+            self.__dict__["levelno"] = level
+
+    made = Mine("app", 20, "p", 1, "x", (), None)
+    formatter = MozlogFormatter()
+    for _ in range(2):
+        assert formatter.format(made) == General().format(made)
+        assert parse(formatter.format(made))["Severity"] == 3
+
+
+def test_named_and_unnamed_records() -> None:
+    """The name that one record carries is not taken for that of another."""
+    formatter = MozlogFormatter(logger_name="mine")
+    names: dict[str, Any]
+    for names in ({}, {"logger_name": "given"}, {"logger_name": None}, {"other": "x"}) * 2:
+        made = record("x", **names)
+        assert parse(formatter.format(made))["Logger"] == (names.get("logger_name") or "mine")
+        assert formatter.format(made) == General(logger_name="mine").format(made)
 
 
 def test_as_many_names_but_others() -> None:
@@ -410,6 +483,23 @@ def test_excluded_names_changed_in_place() -> None:
     Mine.EXCLUDED_LOGRECORD_ATTRS.remove("lineno")
     Mine.EXCLUDED_LOGRECORD_ATTRS.add("a")
     assert parse(formatter.format(made))["Fields"] == {"lineno": 7, "msg": "x"}
+
+
+def test_watched_names() -> None:
+    """Excluded names count each change, also in a copy, and compare and combine as any set."""
+    names = fast.WatchedNames({"a"})
+    pickled = pickle.loads(pickle.dumps(names))
+    for one in (names, copy.copy(names), copy.deepcopy(names), pickled):
+        assert one == {"a"}
+        before = one.changes
+        one.add("b")
+        assert one.changes > before
+        before = one.changes
+        one.__init__(["c"])  # type: ignore[misc]
+        assert one == {"c"}
+        assert one.changes > before
+    assert type(names | {"d"}) is set
+    assert fast.WatchedNames() == set()
 
 
 @pytest.mark.parametrize(

@@ -162,10 +162,6 @@ class ObservedRequest(RequestSummary):
             self.dockerflow.logger.exception("summary_extra() raised: the summary goes without it")
             self._collect_from(request.environ)
 
-    def is_collected(self) -> bool:
-        """Say whether the fields are noted."""
-        return self.usual is not None or bool(self.fields)
-
     def processed(self, response: Response) -> None:
         """Do what is done at the end of a request, where no WSGI server has called."""
         if self.header not in response.headers and self._id_is_wanted():
@@ -252,7 +248,7 @@ class ObservedRequest(RequestSummary):
 
     def collect_late(self, environ: WSGIEnvironment) -> None:
         """Note the fields, if they are not yet, where Flask has let go of the request."""
-        if self.is_collected():
+        if self.usual is not None or self.fields:
             return
         if self.context is None:
             self._collect_from(environ)

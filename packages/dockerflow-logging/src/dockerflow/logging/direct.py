@@ -16,6 +16,7 @@ from weakref import ref
 
 from .conversion import DEFAULT_LOGGER_NAME, JSON_BLANKS, severity_of
 from .encoder import TEXTS, Unusual, has_lone_surrogates
+from .marks import MARK, marked_below
 from .plain import quote
 from .records import FORKS_UNSEEN, TAKEN, make_record, of_logger, of_record, only_handler
 from .request_id import RequestIdLogFilter
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 #: Find what the class of a handler has that has no part in such a line, and of a formatter what has
 #: none, or is not its instance's own.
-of_handler = attrgetter("handle", "filter", "emit", "format", "flush")
+of_handler = attrgetter("handle", "__base__.handle", "filter", "emit", "format", "flush")
 of_formatter = attrgetter(
     *("format", "convert_record", "LOGGING_FORMAT_VERSION", "SYSLOG_LEVEL_MAP"),
     "EXCLUDED_LOGRECORD_ATTRS",
@@ -63,32 +64,7 @@ class _Quoted(dict[str, str]):
 
 quoted = _Quoted()
 
-# Python marks a class on which something is looked up, since it may keep what it has found, and
-# takes the mark away when that class or one above it is changed. On a class that nobody else knows,
-# the mark tells that nothing has changed: one look in place of twenty. Python 3.13 has none.
-# https://docs.python.org/3/c-api/typeobj.html#c.Py_TPFLAGS_VALID_VERSION_TAG
-_VALID_VERSION_TAG = 1 << 19
-
-
-def marked_below(*classes: type) -> type:
-    """Return a new class below all of these, which bears the mark until one of them is changed."""
-    made = type("_Watched", classes, {"__slots__": ()})
-    getattr(made, "anything", None)
-    return made
-
-
-def _mark() -> int:
-    class Above:
-        pass
-
-    below = marked_below(Above)
-    before = below.__flags__
-    Above.changed = True  # type: ignore[attr-defined]
-    return before & ~below.__flags__ & _VALID_VERSION_TAG
-
-
-#: The mark, as a flag of classes; 0 where Python has none.
-MARK = _mark()
+_NOBODY, _QUOTED_NOBODY = "", '""'  # who has asked, most of all
 
 
 class DirectLines:
@@ -146,6 +122,7 @@ def _make_holding(
     # Made before anything is looked at, so that a change from then on is seen.
     classes = class_of_handler, class_of_formatter, Logger, LogRecord
     watched = marked_below(*classes) if MARK else Logger
+    flags = watched.__flags__ if MARK else -1  # as long as it bears the mark
     found = _of_classes(class_of_handler, class_of_formatter)
 
     def holding(logger: logging.Logger) -> Any:
@@ -156,7 +133,7 @@ def _make_holding(
         # Written out, since each call and loop costs a twentieth of a line.
         handler: Any = handler_of()
         if (
-            not (watched.__flags__ & MARK or is_as_found())
+            not (watched.__flags__ == flags or is_as_found())
             or type(logger) is not class_of_logger
             or type(handler) is not class_of_handler  # or it is no more
             or type(formatter) is not class_of_formatter
@@ -187,11 +164,15 @@ def _make_holding(
 
     def is_as_found() -> bool:
         nonlocal watched
-        # Another thread must not take the mark for an answer before the classes are compared.
-        fresh = marked_below(*classes) if MARK else watched
+        # First of all: while something is patched, to make a class each time would take long.
         if _of_classes(class_of_handler, class_of_formatter) != found:
             return False
-        watched = fresh
+        if MARK:
+            # Another thread must not take the mark for an answer before all has been compared.
+            fresh = marked_below(*classes)
+            if _of_classes(class_of_handler, class_of_formatter) != found:
+                return False
+            watched = fresh
         return True
 
     return holding
@@ -274,10 +255,13 @@ def _make_writers(  # noqa: C901, PLR0915 - two ways, which share what they keep
                 find_head(logger, handler)
             method, path, agent, lang, uid, rid = usual
             line = (
-                f'{{"Timestamp": {int(time.time() * 1e9)}, {head}, "Fields": {{"errno": 0, '
+                # Of a float __trunc__() is int(), in a third of the time.
+                f'{{"Timestamp": {(time.time() * 1e9).__trunc__()}, {head}, '
+                f'"Fields": {{"errno": 0, '
                 f'"agent": {quoted[agent]}, "lang": {quoted[lang]}, '
                 f'"method": {quoted[method]}, "path": {quote(path)}, '
-                f'"uid": {TEXTS[type(uid)](uid)}, "rid": {quote(rid)}, '  # type: ignore[arg-type] # None is for the other way
+                f'"uid": {_QUOTED_NOBODY if uid is _NOBODY else TEXTS[type(uid)](uid)}, '
+                f'"rid": {quote(rid)}, '  # type: ignore[arg-type] # None is for the other way
                 f'"code": {code}, "t": {elapsed}, "msg": ""}}}}{handler.terminator}'
             )
             if "\\" in line and "\\ud" in line and has_lone_surrogates(line, usual):

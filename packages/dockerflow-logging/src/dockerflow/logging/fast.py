@@ -10,7 +10,7 @@ from functools import wraps
 
 from .conversion import head_of, own_fields
 from .encoder import TEXTS, Unusual, has_lone_surrogates, raw_encode
-from .plain import quote
+from .plain import LONG, quote, quote_long
 from .reprs import class_of
 from .traceback import text_json, traceback_json
 
@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Container
-    from typing import Any
+    from typing import Any, Self
 
     _Key = tuple[object, object, object, object, object, int]
     _Writer = Callable[[dict[str, Any], int, str, str], str]
@@ -41,7 +41,14 @@ _UNSAFE = frozenset("\"'\\{}")
 class WatchedNames(set[str]):
     """A set that counts its changes: that spares each record a comparison of its contents."""
 
-    changes = 0
+    __slots__ = ("changes",)
+    changes: int
+
+    def __new__(cls, *_: object) -> Self:
+        """Return one without names: those come with ``__init__``, which counts as a change."""
+        self = super().__new__(cls)
+        self.changes = 0
+        return self
 
 
 def _watched(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,8 +63,9 @@ def _watched(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 for _name in (
-    *("__iand__", "__ior__", "__isub__", "__ixor__", "add", "clear", "difference_update"),
-    *("discard", "intersection_update", "pop", "remove", "symmetric_difference_update", "update"),
+    *("__init__", "__iand__", "__ior__", "__isub__", "__ixor__", "add", "clear", "discard"),
+    *("difference_update", "intersection_update", "pop", "remove", "symmetric_difference_update"),
+    "update",
 ):
     setattr(WatchedNames, _name, _watched(getattr(set, _name)))
 
@@ -92,7 +100,7 @@ _NO_HEAD = Head(None, None, None, None, None, 0, "")
 class Layout:
     """What is known of all records that have the same attributes in the same order."""
 
-    __slots__ = ("extras", "for_any_type", "head", "names", "write")
+    __slots__ = ("extras", "for_any_type", "head", "is_named", "names", "write")
 
     def __init__(
         self, names: list[str], attributes: dict[str, Any], excluded: Container[str]
@@ -103,6 +111,7 @@ class Layout:
         if "msg" in extras or len(extras) > _MAX_EXTRAS:
             raise Unusual
         self.names = names
+        self.is_named = "logger_name" in names
         self.extras = extras
         self.write = writer({name: class_of(attributes[name]) for name in extras})
         self.for_any_type = False
@@ -124,12 +133,8 @@ class Layout:
         except TypeError:  # types have changed
             self.take_any_type()
             line = self.write(attributes, time, head, text)
-        if (
-            "\\" in line
-            and "\\ud" in line
-            and has_lone_surrogates(line, (*map(attributes.get, self.extras), text))
-        ):
-            raise Unusual
+        if "\\" in line:
+            self.check(line, attributes, text)
         return line
 
     def take_any_type(self) -> None:
@@ -141,6 +146,14 @@ class Layout:
             raise Unusual
         self.for_any_type = True
         self.write = writer(dict.fromkeys(self.extras, object))
+
+    def check(self, line: str, attributes: dict[str, Any], text: str) -> None:
+        """Look for lone surrogates in a line that has a backslash.
+
+        :raises Unusual: there is one, or there might be.
+        """
+        if "\\ud" in line and has_lone_surrogates(line, (*map(attributes.get, self.extras), text)):
+            raise Unusual
 
 
 def writer(fields: dict[str, type]) -> _Writer:
@@ -159,11 +172,14 @@ def writer(fields: dict[str, type]) -> _Writer:
         place = _PLACES.get(cls, _ANY)
         places.append(f'"{name}": {place.replace("NAME", name)}, ')
     line = '{{"Timestamp": {time}, {head}, "Fields": {{' + "".join(places)
-    line += '"msg": {quote(text)}}}}}'
-    made: _Writer = eval(  # noqa: S307 - of plain names, see above
-        f"lambda attributes, time, head, text: f'''{line}'''", {"quote": quote, "TEXTS": TEXTS}
-    )
+    line += '"msg": {quote(text) if len(text) < LONG else quote_long(text)}}}}}'
+    code = f"lambda attributes, time, head, text: f'''{line}'''"
+    made: _Writer = eval(code, _NAMES.copy())  # noqa: S307 - of plain names, see above
     return made
+
+
+#: What the code that is made may use.
+_NAMES = {"LONG": LONG, "TEXTS": TEXTS, "quote": quote, "quote_long": quote_long}
 
 
 _ANY = '{TEXTS[type(value := attributes["NAME"])](value)}'
