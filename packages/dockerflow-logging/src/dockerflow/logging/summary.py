@@ -159,28 +159,27 @@ class RequestSummary:
         """
         if self.written:
             return
-        logger = self._logger
-        if logger is None:
-            logger = _summary_logger()
-        lines = known_lines(logger)
-        usual = self.usual
-        if (
-            lines is not None
-            and usual is not None
-            and self.error is None
-            and type(code) is int
-            and code < 500
-        ):
-            self.written = True
-            until = self._stopped
-            elapsed = ((time.monotonic_ns() if until is None else until) - self._mark) // 1_000_000
-            try:
+        try:
+            logger = self._logger
+            if logger is None:
+                logger = _summary_logger()
+            lines, usual = known_lines(logger), self.usual
+            if (
+                lines is not None
+                and usual is not None
+                and self.error is None
+                and type(code) is int
+                and code < 500
+            ):
+                self.written = True
+                until = time.monotonic_ns() if self._stopped is None else self._stopped
+                elapsed = (until - self._mark) // 1_000_000  # saves the call of elapsed()
                 if lines.write_usual(logger, usual, code, elapsed):
                     return
-            except Exception:
-                _report()
-                return
-            self.written = False
+                self.written = False
+        except Exception:
+            _report()
+            return
         self.write(code)
 
 
