@@ -22,19 +22,27 @@ _ENDPOINTS = {
 }
 
 
-_NO_MATCH = Match.NONE, dict[str, Any]()  # saves the look-up in the enumeration
+_NO_MATCH = Match.NONE  # saves the look-up in the enumeration
 _BEGINNING = "/__"  # of all their paths
 
 
 class _EndpointRoute(Route):
-    """A route that calls its view directly."""
+    """A route that requests for other paths pass quickly, and that calls its view directly."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
+        self._name = path[path.rindex("/") :]
         # Saves the frames for dependencies and their endings, where there are none. What a view
         # raises is handled around the routes, by the same handlers.
         if not getattr(self, "dependencies", None):
             self.app = _called_directly(endpoint)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        # Saves the matching: in an application that includes the router, each request may pass all
+        # four. To look for the name anywhere costs half of what endswith() does.
+        if self._name not in scope["path"]:
+            return _NO_MATCH, {}
+        return super().matches(scope)
 
 
 class _EndpointAPIRoute(_EndpointRoute, APIRoute):
@@ -42,9 +50,7 @@ class _EndpointAPIRoute(_EndpointRoute, APIRoute):
 
 
 class Endpoints(BaseRoute):
-    """The routes of the endpoints as one, which requests for other paths pass quickly.
-
-    They come first in an application: each of its requests would pass all four.
+    """The routes of the endpoints as one: they come first, where each request would pass all four.
 
     :ivar routes: the four.
     """
@@ -60,13 +66,12 @@ class Endpoints(BaseRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Look which of the four matches, and put it into the scope."""
-        if _BEGINNING not in scope["path"]:
-            return _NO_MATCH
-        for route in self.routes:
-            match, child_scope = route.matches(scope)
-            if match != Match.NONE:
-                return match, {**child_scope, "route": route}
-        return _NO_MATCH
+        if _BEGINNING in scope["path"]:
+            for route in self.routes:
+                match, child_scope = route.matches(scope)
+                if match is not _NO_MATCH:
+                    return match, {**child_scope, "route": route}
+        return _NO_MATCH, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as that one does."""
