@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from dockerflow.endpoints import EndpointSettings, enabled
 from dockerflow.logging.request_id import DEFAULT_HEADER
-from dockerflow.logging.summary import as_paths
+from dockerflow.logging.summary import REQUEST_SETTINGS, as_paths
 
 logger = logging.getLogger("dockerflow.django")
 _in_force = vars(settings)
@@ -59,7 +59,6 @@ _HEADER = "DOCKERFLOW_REQUEST_ID_HEADER_NAME"
 _RESPONSE_HEADER = "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER"
 _QUERYSTRING = "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"
 _EXCLUDE_PATHS = "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"
-_OF_REQUESTS = frozenset((_HEADER, _RESPONSE_HEADER, _QUERYSTRING, _EXCLUDE_PATHS))
 
 
 class RequestSettings:
@@ -73,8 +72,8 @@ class RequestSettings:
         self.layer = layer
         self.keys = attributes.keys()
         self.items = attributes.items()
-        present = {name: attributes[name] for name in _OF_REQUESTS if name in attributes}
-        self.absent = _OF_REQUESTS.difference(present)
+        present = {name: attributes[name] for name in REQUEST_SETTINGS if name in attributes}
+        self.absent = REQUEST_SETTINGS.difference(present)
         self.present = present.items()
         #: The names that a layer of override_settings hides, and those which it hid.
         self.deleted = attributes.get("_deleted")

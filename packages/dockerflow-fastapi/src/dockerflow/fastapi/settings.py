@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from dockerflow.endpoints import enabled
 from dockerflow.logging.request_id import DEFAULT_HEADER
+from dockerflow.logging.summary import REQUEST_SETTINGS
 
 # The state whose attributes are a dictionary of this name: to look there saves a call in Python,
 # and the AttributeError of an attribute that is not there. None where a release has none.
@@ -50,7 +51,7 @@ def request_settings(app: object) -> RequestSettings:
     """Return the settings of an application as they are now."""
     state = getattr(app, "state", None)
     # Saves asking one by one, where there is none of them.
-    if type(state) is _OPEN and _OF_REQUESTS.isdisjoint(_attributes(state)):
+    if type(state) is _OPEN and REQUEST_SETTINGS.isdisjoint(_attributes(state)):
         return _DEFAULTS
     return RequestSettings(
         _header_key(str(setting(app, "DOCKERFLOW_REQUEST_ID_HEADER_NAME") or DEFAULT_HEADER)),
@@ -60,14 +61,6 @@ def request_settings(app: object) -> RequestSettings:
     )
 
 
-_OF_REQUESTS = frozenset(
-    {
-        "DOCKERFLOW_REQUEST_ID_HEADER_NAME",
-        "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER",
-        "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS",
-        "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING",
-    }
-)
 _DEFAULTS = RequestSettings()
 
 

@@ -19,7 +19,12 @@ from dockerflow.logging.request_id import (
     request_id_context,
     sane_request_id,
 )
-from dockerflow.logging.summary import RequestSummary, excluded_paths, summary_fields
+from dockerflow.logging.summary import (
+    REQUEST_SETTINGS,
+    RequestSummary,
+    excluded_paths,
+    summary_fields,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -29,15 +34,6 @@ if TYPE_CHECKING:
 
 _KEY = "dockerflow.request"
 
-# Most applications have none of them.
-_REQUEST_SETTINGS = frozenset(
-    {
-        "DOCKERFLOW_REQUEST_ID_HEADER_NAME",
-        "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER",
-        "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING",
-        "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS",
-    }
-)
 _NO_SETTINGS: dict[str, Any] = {}
 
 _first, _lower = itemgetter(0), methodcaller("lower")
@@ -114,7 +110,7 @@ class ObservedRequest(RequestSummary):
         settings: Any = app.config
         self.app = app
         self.dockerflow = dockerflow
-        if settings.keys().isdisjoint(_REQUEST_SETTINGS):  # one look in place of four
+        if settings.keys().isdisjoint(REQUEST_SETTINGS):  # one look in place of four
             self.settings: dict[str, Any] = _NO_SETTINGS
             self.header = DEFAULT_HEADER
             sent = environ.get(_DEFAULT_KEY)

@@ -228,6 +228,16 @@ def _report() -> None:
 
 # --- settings and queries, for the adapters -----------------------------------------------------
 
+#: The settings that matter to each request. Most applications have none, and one look tells it.
+REQUEST_SETTINGS = frozenset(
+    {
+        "DOCKERFLOW_REQUEST_ID_HEADER_NAME",
+        "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER",
+        "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING",
+        "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS",
+    }
+)
+
 
 def excluded_paths(value: object, logger: logging.Logger) -> frozenset[str]:
     """Return what :func:`as_paths` does; a value that makes no sense is logged, and is no path.

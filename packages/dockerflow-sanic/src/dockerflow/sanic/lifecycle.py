@@ -24,7 +24,7 @@ from sanic.http import Http, Stage
 
 from dockerflow.endpoints import enabled
 from dockerflow.logging.request_id import new_request_id, request_id_context, sane_request_id
-from dockerflow.logging.summary import RequestSummary, excluded_paths
+from dockerflow.logging.summary import REQUEST_SETTINGS, RequestSummary, excluded_paths
 
 from .fields import fields_of
 from .headers import (
@@ -54,16 +54,6 @@ names_of: Any = dict[str, Any].keys
 
 # Members of an Enum are looked up in its class, with each use.
 HANDLER, IDLE = Stage.HANDLER, Stage.IDLE
-
-# Most applications have none of them, and one look tells it.
-REQUEST_SETTINGS = frozenset(
-    {
-        "DOCKERFLOW_REQUEST_ID_HEADER_NAME",
-        "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER",
-        "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING",
-        "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS",
-    }
-)
 
 
 def observe_requests(app: Sanic[Any, Any], dockerflow: Dockerflow) -> None:
