@@ -650,7 +650,7 @@ def test_loggers_of_subclasses(write: Write, name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("wrapped", ["", "functools.wraps(before)"])
-def test_what_was_patched_before(write: Write, name: str, wrapped: str) -> None:
+def test_what_was_patched_before(name: str, wrapped: str) -> None:
     """What another package has patched before this one was imported has its say, each time."""
     code = f"""
 import functools, logging, sys
@@ -1058,7 +1058,7 @@ def test_the_stdout_of_the_moment(
     assert taken == [True]
 
 
-def test_extra_is_as_it_was(write: Write, logger: logging.Logger, handler: MozlogHandler) -> None:
+def test_extra_is_as_it_was(logger: logging.Logger, handler: MozlogHandler) -> None:
     """The fields of a summary are only read."""
     request = RequestSummary(logger)
     request.fields = {"a": 1}
