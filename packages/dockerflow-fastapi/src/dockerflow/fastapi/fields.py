@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.types import Scope
@@ -10,7 +10,10 @@ from starlette.types import Scope
 from dockerflow.logging.summary import decode_query, known_identity, summary_fields
 
 from .observed import KEY, ObservedRequest, headers_of
-from .settings import RequestSettings, request_settings
+from .settings import request_settings
+
+if TYPE_CHECKING:
+    from dockerflow.logging.direct import UsualFields
 
 Arrived = tuple[object, str, Scope | None]
 """``app`` and ``path`` of a scope as it arrived, and all of it where somebody asks for that.
@@ -33,28 +36,22 @@ def request_as_it_arrived(scope: Scope, arrived: Arrived) -> Request:
     return Request(as_it_arrived)
 
 
-def fields_of(
-    scope: Scope,
-    headers: dict[bytes, bytes],
-    path: str,
-    uid: object,
-    request_id: str | None,
-    settings: RequestSettings,
-) -> dict[str, Any]:
-    """Return the fields of a request's summary but for ``code`` and ``t``.
+def usual_fields(
+    scope: Scope, headers: dict[bytes, bytes], path: str, uid: object, request_id: str | None
+) -> UsualFields:
+    """Return what every summary says of a request.
 
     :param headers: the headers as they arrived.
     :param path: the path as it arrived.
     :param uid: who is asking.
     """
-    return summary_fields(
+    return (
         scope["method"],
         path,
         headers.get(b"user-agent", b"").decode("latin-1"),
         headers.get(b"accept-language", b"").decode("latin-1"),
         uid,
         request_id,
-        decode_query(scope.get("query_string", b"")) if settings.log_querystring else None,
     )
 
 
@@ -66,13 +63,16 @@ def summary_of(request: Request, uid: object = "") -> dict[str, Any]:
     """
     scope = request.scope
     observed = scope.get(KEY)
-    return fields_of(
+    usual = usual_fields(
         scope,
         headers_of(scope),
         scope["path"],
         "" if uid is None else uid,
         observed.request_id if isinstance(observed, ObservedRequest) else None,
-        request_settings(scope.get("app")),
+    )
+    with_query = request_settings(scope.get("app")).log_querystring
+    return summary_fields(
+        *usual, decode_query(scope.get("query_string", b"")) if with_query else None
     )
 
 

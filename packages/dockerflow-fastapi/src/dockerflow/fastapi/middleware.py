@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dockerflow.logging import request_id_context
 from dockerflow.logging.summary import SUMMARY_LOGGER
 
-from .fields import Arrived, request_as_it_arrived, summary_of, user_id_of
+from .fields import Arrived, request_as_it_arrived, summary_of, user_id_of, usual_fields
 from .observed import KEY, ObservedRequest, headers_of
 from .output import prepare_output
 from .settings import RequestSettings, application_inside, request_settings
@@ -148,14 +148,7 @@ class MozlogRequestSummaryLogger:
         try:
             _, path, whole = arrived
             if whole is None and "user" not in scope and not settings.log_querystring:
-                observed.usual = (
-                    scope["method"],
-                    path,
-                    headers.get(b"user-agent", b"").decode("latin-1"),
-                    headers.get(b"accept-language", b"").decode("latin-1"),
-                    "",
-                    request_id,
-                )
+                observed.usual = usual_fields(scope, headers, path, "", request_id)
             else:
                 observed.fields = self._fields(request_as_it_arrived(scope, arrived))
             start, paths = observed.start, settings.exclude_paths

@@ -239,6 +239,9 @@ class Dockerflow(ChecksOfExtension):
             or "_start_timestamp" not in kept
         ):
             return None
+        return self._known_of(request, kept, observed.request_id)
+
+    def _known_of(self, request: Request, kept: dict[str, Any], rid: str | None) -> UsualFields:
         environ = request.environ
         return (
             request.method,
@@ -247,21 +250,16 @@ class Dockerflow(ChecksOfExtension):
             environ.get("HTTP_USER_AGENT", ""),
             environ.get("HTTP_ACCEPT_LANGUAGE", ""),
             "" if "_login_user" not in kept and self._asks_flask_login() else self._uid(),
-            observed.request_id,
+            rid,
         )
 
     def _fields_of(self, request: Request, observed: ObservedRequest) -> dict[str, Any]:
-        environ = request.environ
         kept = current_globals().__dict__
+        # not the value in `g`, which a request made within this one may share
+        rid = observed.request_id if "_request_id" in kept else None
         with_query = observed.settings.get("DOCKERFLOW_SUMMARY_LOG_QUERYSTRING")
         fields = summary_fields(
-            request.method,
-            request.path,
-            environ.get("HTTP_USER_AGENT", ""),
-            environ.get("HTTP_ACCEPT_LANGUAGE", ""),
-            self._uid(),
-            # not the value in `g`, which a request made within this one may share
-            observed.request_id if "_request_id" in kept else None,
+            *self._known_of(request, kept, rid),
             decode_query(request.query_string) if with_query and enabled(with_query) else None,
         )
         if "_start_timestamp" in kept:

@@ -110,6 +110,11 @@ def _make_holding(
     class_of_logger: type[Any] = type(logger)
     class_of_handler: type[Any] = type(handler)
     class_of_formatter: type[Any] = type(formatter)
+    # Made before anything is looked at, so that a change from then on is seen.
+    classes = class_of_handler, class_of_formatter, Logger, LogRecord
+    watched = marked_below(*classes) if MARK else Logger
+    flags = watched.__flags__ if MARK else -1  # as long as it bears the mark
+    found = _of_classes(class_of_handler, class_of_formatter)
     own_of_handler, own_of_formatter = handler.__dict__, formatter.__dict__
     size, size_of_handler = len(logger.__dict__), len(own_of_handler)
     size_of_formatter = len(own_of_formatter)
@@ -119,11 +124,6 @@ def _make_holding(
     severity = severities[level]
     excluded: Any = formatter.EXCLUDED_LOGRECORD_ATTRS
     changes = excluded.changes
-    # Made before anything is looked at, so that a change from then on is seen.
-    classes = class_of_handler, class_of_formatter, Logger, LogRecord
-    watched = marked_below(*classes) if MARK else Logger
-    flags = watched.__flags__ if MARK else -1  # as long as it bears the mark
-    found = _of_classes(class_of_handler, class_of_formatter)
 
     def holding(logger: logging.Logger) -> Any:
         """Return the handler, if all is as it was found; None if it is not.
