@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
+
 import pytest
 
 from dockerflow.endpoints import Reply
@@ -29,6 +33,17 @@ def test_reply_has_defaults_that_are_not_stored() -> None:
         "Reply(status=404, body=b'', media_type='text/plain; charset=utf-8', "
         "headers=(('Cache-Control', 'no-store'),))"
     )
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))]
+)
+def test_reply_can_be_copied(copied: Callable[[Reply], Reply]) -> None:
+    """A copy equals what it was made of, and is matched by its parts."""
+    match copied(Reply(404, b"x")):
+        case Reply(status, body):
+            assert (status, body) == (404, b"x")
+    assert copied(Reply(404, b"x")) == Reply(404, b"x")
 
 
 @pytest.mark.parametrize("name", ["status", "code"])
