@@ -16,6 +16,8 @@ from django.conf import settings
 from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 
+from dockerflow.logging.marks import Noted
+
 ROOT = pathlib.Path(__file__).parents[1]
 CORE = tomllib.loads((ROOT / "packages/dockerflow-core/pyproject.toml").read_text())
 
@@ -84,6 +86,13 @@ def describe_constant(
         lines[:] = description(*name.rsplit(".", 1))
 
 
+def hide_inner_bases(
+    app: Sphinx, name: str, obj: object, options: Any, bases: list[type[Any]]
+) -> None:
+    """Leave out, of what a class is made of, the part that tells of its own changes."""
+    bases[:] = [base for base in bases if base is not Noted]
+
+
 def break_names(app: Sphinx, page: str, template: str, context: Any, doctree: Any) -> None:
     """Let long names break behind their parts, so that tables of them fit on a screen."""
 
@@ -99,4 +108,5 @@ def break_names(app: Sphinx, page: str, template: str, context: Any, doctree: An
 def setup(app: Sphinx) -> None:
     """Connect the functions above."""
     app.connect("autodoc-process-docstring", describe_constant)
+    app.connect("autodoc-process-bases", hide_inner_bases)
     app.connect("html-page-context", break_names)

@@ -32,12 +32,11 @@ from dockerflow.logging import (
     summary,
     summary_fields,
 )
-from dockerflow.logging import (
-    handler as handler_module,
-)
+from dockerflow.logging import handler as handler_module
+from dockerflow.logging.conversion import DEFAULT_LOGGER_NAME
 from dockerflow.logging.encoder import Unusual
 
-from .lines import parse
+from .lines import parse, record
 
 NAME = "tests.direct"
 
@@ -71,7 +70,8 @@ def printed(handler: MozlogHandler) -> list[dict[str, Any]]:
     """Return what has been printed, without what is of the moment, and start anew."""
     buffer: io.BytesIO = handler.stream.buffer
     text = buffer.getvalue().decode()
-    handler.stream = a_file()
+    buffer.seek(0)
+    buffer.truncate()
     lines = [parse(line) for line in text.splitlines()]
     for line in lines:
         assert line.pop("Timestamp") > 1_700_000_000_000_000_000
@@ -117,13 +117,22 @@ def write(request: pytest.FixtureRequest) -> Write:
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """True for each summary that has been written without a record."""
     seen: list[bool] = []
-    hand_over = direct.hand_over
+    make_writers = direct._make_writers
 
-    def watched(*args: Any) -> None:
-        seen.append(True)
-        hand_over(*args)
+    def watched(write: Callable[..., bool]) -> Callable[..., bool]:
+        def watching(*args: Any) -> bool:
+            done = write(*args)
+            if done:
+                seen.append(True)
+            return done
 
-    monkeypatch.setattr(direct, "hand_over", watched)
+        return watching
+
+    def make(*args: Any) -> Any:
+        write, write_usual = make_writers(*args)
+        return watched(write), watched(write_usual)
+
+    monkeypatch.setattr(direct, "_make_writers", make)
     return seen
 
 
@@ -138,8 +147,8 @@ def both(
     write(logger, **fields)
     directly = printed(handler)
     with monkeypatch.context() as patch:
-        patch.setattr(summary, "direct_lines", lambda *_: None)
-        patch.setattr(summary, "known_lines", lambda *_: None)
+        patch.setattr(summary, "_lines_without_record", lambda *_: None)
+        patch.setattr(summary, "_known_lines", lambda *_: None)
         write(logger, **fields)
         assert printed(handler) == directly
     assert len(directly) == 1
@@ -510,7 +519,7 @@ def test_nothing_is_passed_over(
 ) -> None:
     """Whatever an application has changed on a record's way has its say, and there is one line."""
     if not marks:  # as in Python 3.13
-        monkeypatch.setattr(direct, "MARK", 0)
+        monkeypatch.setattr("dockerflow.logging.marks.MARK", 0)
     write(logger)
     (before,) = printed(handler)
     calls: list[int] = []
@@ -533,7 +542,7 @@ def test_marks_of_classes() -> None:
         pass
 
     for changed in (First, Second):
-        below = marks.marked_below(First, Second)
+        below = marks._marked_below(First, Second)
         assert below.__flags__ & marks.MARK == marks.MARK
         setattr(changed, "more", 1)  # noqa: B010 - types know no such attribute
         assert getattr(changed, "more") == 1  # noqa: B009
@@ -549,8 +558,8 @@ def test_changes_that_do_not_matter(
 ) -> None:
     """A change of a class that has no part in a line is looked at once."""
     write(logger)
-    compare = mock.Mock(wraps=direct._of_classes)
-    monkeypatch.setattr(direct, "_of_classes", compare)
+    compare = mock.Mock(wraps=records.is_as_made)
+    monkeypatch.setattr(handler_module, "is_as_made", compare)
     monkeypatch.setattr(logging.Logger, "of_another", "package", raising=False)
     for _ in range(3):
         write(logger)
@@ -586,20 +595,20 @@ def test_changes_while_looking(
     """What another thread changes while the classes are compared has its say from then on."""
     calls: list[int] = []
     change = patched(logging.Logger, "handle")
-    compare = direct._of_classes
+    compare = records.is_as_made
     turns = 0
 
-    def compare_and_change(*classes: Any) -> Any:
+    def compare_and_change() -> bool:
         nonlocal turns
         turns += 1
-        found = compare(*classes)
+        found = compare()
         if turns == turn:
             change(monkeypatch, logger, handler, lambda: calls.append(1))
         return found
 
     write(logger)
     monkeypatch.setattr(logging.Logger, "of_another", "package", raising=False)
-    monkeypatch.setattr(direct, "_of_classes", compare_and_change)
+    monkeypatch.setattr(handler_module, "is_as_made", compare_and_change)
     for _ in range(turn):
         write(logger)
     assert turns >= turn
@@ -614,17 +623,136 @@ def test_changes_while_finding(
     """The same, while it is found out whether lines may be written without a record."""
     calls: list[int] = []
     change = patched(logging.Logger, "handle")
-    compare = direct._of_classes
+    compare = records.is_as_made
 
-    def compare_and_change(*classes: Any) -> Any:
-        monkeypatch.setattr(direct, "_of_classes", compare)
+    def compare_and_change() -> bool:
+        monkeypatch.setattr(handler_module, "is_as_made", compare)
         change(monkeypatch, logger, handler, lambda: calls.append(1))
-        return compare(*classes)
+        return compare()
 
-    monkeypatch.setattr(direct, "_of_classes", compare_and_change)
+    monkeypatch.setattr(handler_module, "is_as_made", compare_and_change)
     for number in range(3):
         write(logger)
         assert calls == [1] * (number + 1)
+
+
+def test_objects_that_are_changed_while_finding(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another thread sets on the handler then has its say from then on."""
+    make_writers = direct._make_writers
+
+    def make_and_change(*args: Any) -> Any:
+        made = make_writers(*args)
+        handler.logger_name = "mine"
+        return made
+
+    write(logger)
+    handler.setLevel("DEBUG")
+    monkeypatch.setattr(direct, "_make_writers", make_and_change)
+    for _ in range(2):
+        write(logger)
+    assert [line["Logger"] for line in printed(handler)][2:] == ["mine"]
+
+
+def test_methods_that_are_replaced_while_finding(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A method that another thread replaces on the handler then has its say from then on."""
+    calls: list[int] = []
+    emit = through(handler.emit, lambda: calls.append(1))
+
+    def look_and_replace() -> bool:
+        handler.emit = emit  # type: ignore[method-assign]
+        return True
+
+    monkeypatch.setattr(handler_module, "is_as_made", look_and_replace)
+    for number in (1, 2):
+        write(logger)
+        assert calls == [1] * number
+
+
+def test_tables_that_are_replaced_while_finding(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that another thread replaces then counts from then on."""
+    make = marks.WatchedClasses
+    table = {**MozlogFormatter.SYSLOG_LEVEL_MAP, logging.INFO: 5}
+
+    def replace_and_make(*args: Any) -> Any:
+        monkeypatch.setattr(MozlogFormatter, "SYSLOG_LEVEL_MAP", table)
+        return make(*args)
+
+    monkeypatch.setattr(direct, "WatchedClasses", replace_and_make)
+    write(logger)
+    monkeypatch.setattr(direct, "WatchedClasses", make)
+    write(logger)
+    table[logging.INFO] = 4
+    write(logger)
+    assert [line["Severity"] for line in printed(handler)] == [5, 5, 4]
+
+
+def test_tables_that_equal_others(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table of the formatter's class that is replaced by its like counts from then on."""
+    write(logger)
+    table = dict(MozlogFormatter.SYSLOG_LEVEL_MAP)
+    monkeypatch.setattr(MozlogFormatter, "SYSLOG_LEVEL_MAP", table)
+    for severity in (6, 5):
+        table[logging.INFO] = severity
+        write(logger)
+        handler.handle(record("x"))
+    assert [line["Severity"] for line in printed(handler)] == [6, 6, 6, 5, 5]
+
+
+def test_terminator_that_is_patched(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What all stream handlers end a line with counts from then on."""
+    write(logger)
+    monkeypatch.setattr(logging.StreamHandler, "terminator", "\r\n")
+    write(logger)
+    first, second = handler.stream.buffer.getvalue().splitlines(keepends=True)
+    assert (first[-2:], second[-2:]) == (b"}\n", b"\r\n")
+
+
+def test_level_that_is_set_while_finding(
+    write: Write, logger: logging.Logger, handler: MozlogHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler that takes no such records from the moment it was found gets none."""
+    only_handler = records.only_handler
+
+    def find_and_change(*args: Any) -> Any:
+        found = only_handler(*args)
+        handler.setLevel("ERROR")
+        return found
+
+    monkeypatch.setattr(records, "only_handler", find_and_change)
+    for _ in range(2):
+        write(logger)
+    assert printed(handler) == []
+
+
+def test_what_is_kept_is_bounded(write: Write) -> None:
+    """Of many loggers only the latest are known."""
+    loggers = [logging.Logger(f"tests.{number}") for number in range(70)]  # noqa: LOG001 - as many
+    for logger in loggers:
+        logger.manager = logging.Logger.manager  # as getLogger does
+        logger.addHandler(MozlogHandler(a_file()))
+        write(logger)
+    assert 0 < len(summary._direct_lines) <= 64
+
+
+def test_formatter_that_is_replaced(
+    write: Write, logger: logging.Logger, handler: MozlogHandler
+) -> None:
+    """A formatter goes when the application lets go of it."""
+    write(logger)
+    formatter = weakref.ref(handler.formatter)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    write(logger)
+    assert formatter() is None
 
 
 @pytest.mark.parametrize("name", ["handle", "callHandlers", "filter"])
@@ -910,7 +1038,7 @@ def test_nothing_is_kept_alive(write: Write, first: str) -> None:
     logger.manager = logging.Logger.manager  # as getLogger does
     logger.addHandler(handler)
     write(logger)
-    count = len(records._direct_lines)
+    count = len(summary._direct_lines)
     gone = weakref.ref(handler), weakref.ref(logger)
     logger.handlers.clear()
     if first == "handler":
@@ -919,7 +1047,7 @@ def test_nothing_is_kept_alive(write: Write, first: str) -> None:
     else:
         del logger
         assert gone[1]() is None
-    assert len(records._direct_lines) == count - 1
+    assert len(summary._direct_lines) == count - 1
 
 
 @pytest.mark.parametrize("uwsgi", [False, True])
@@ -933,7 +1061,7 @@ if {uwsgi}:
     fork = ctypes.CDLL(None).fork  # Python's hooks are not called
 else:
     fork = os.fork
-from dockerflow.logging import MozlogHandler, RequestSummary, records
+from dockerflow.logging import MozlogHandler, RequestSummary
 logger = logging.getLogger("request.summary")
 logger.addHandler(MozlogHandler(sys.stdout))
 logger.setLevel("INFO")
@@ -946,15 +1074,15 @@ def log_usual():
     request.usual = "GET", "/", "", "", os.getpid(), "r"
     request.write_usual(200)
 import dockerflow.logging.summary as summary
-directly = summary.direct_lines
+directly = summary._lines_without_record
 def log_both_ways():
     log()
     log_usual()
-    summary.direct_lines = lambda *_: None
+    summary._lines_without_record = lambda *_: None
     log()
-    summary.direct_lines = directly
+    summary._lines_without_record = directly
 log_both_ways()
-assert records._direct_lines
+assert summary._direct_lines
 for first in (log, log_usual):
     if fork() == 0:
         first()
@@ -1067,10 +1195,247 @@ def test_extra_is_as_it_was(logger: logging.Logger, handler: MozlogHandler) -> N
     assert printed(handler)[0]["Fields"]["a"] == 1
 
 
-def test_sizes() -> None:
-    """A handler and a formatter that nobody has touched are known as such."""
-    assert len(MozlogHandler().__dict__) == handler_module._HANDLER_SIZE
-    assert (
-        len(MozlogFormatter("%(message)s", logger_name="y").__dict__)
-        == handler_module._FORMATTER_SIZE
+@pytest.mark.parametrize("made", [MozlogHandler, MozlogFormatter], ids=["handler", "formatter"])
+def test_plain_objects(made: type[MozlogHandler | MozlogFormatter]) -> None:
+    """A handler and a formatter whose methods nobody has replaced are known as such."""
+
+    class Other(made):  # type: ignore[misc,valid-type]
+        pass
+
+    def is_plain(one: MozlogHandler | MozlogFormatter) -> bool:
+        return one._plain_class is type(one)
+
+    assert is_plain(made())
+    assert not is_plain(Other())
+    one = made()
+    one.logger_name = "mine"
+    one.more = 1  # type: ignore[union-attr]
+    if isinstance(one, MozlogHandler):
+        one.setLevel("ERROR")
+        one.stream = io.StringIO()
+        one.name = "mine"
+    assert is_plain(one)
+    one.format = mock.Mock()  # type: ignore[method-assign]
+    assert not is_plain(one)
+    before = marks.latest_change
+    del one.format
+    assert marks.latest_change is not before
+    assert one.format(record("x"))
+    others: list[Any] = [Other, made.__base__]
+    for cls in others:
+        one = made()
+        before = marks.latest_change
+        one.__class__ = cls
+        assert not isinstance(one, made) or not is_plain(one)
+        assert marks.latest_change is not before
+    one = made()
+    one.__dict__ = {**made().__dict__, "format": str}
+    assert not is_plain(one)
+
+
+@pytest.mark.parametrize("made", [MozlogHandler, MozlogFormatter], ids=["handler", "formatter"])
+def test_subclasses_that_say_what_may_be_set(made: type[MozlogHandler | MozlogFormatter]) -> None:
+    """A subclass may watch its attributes itself; what is set and fails is noted all the same."""
+
+    class Strict(made):  # type: ignore[misc,valid-type]
+        allowed = frozenset(made().__dict__) - {"_plain_class"} | {"stream"}
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name not in self.allowed:
+                raise AttributeError(name)
+            super().__setattr__(name, value)
+            if value == "refused":
+                raise ValueError(name)
+
+    one = Strict()
+    with pytest.raises(AttributeError):
+        one.more = 1
+    before = marks.latest_change
+    with pytest.raises(ValueError, match="logger_name"):
+        one.logger_name = "refused"
+    assert marks.latest_change is not before
+
+
+def test_subclass_that_copies_an_object() -> None:
+    """A subclass whose objects have all that another has is asked for what it overrides."""
+
+    class Copying(MozlogFormatter):
+        def __init__(self) -> None:
+            vars(self).update(vars(MozlogFormatter()))
+
+        def convert_record(self, record: logging.LogRecord) -> dict[str, Any]:
+            return {"mine": True}
+
+    assert Copying().format(record("x")) == '{"mine": true}'
+
+
+class Wrapper:
+    """What wraps a function and says that it equals it, as those of wrapt do."""
+
+    def __init__(self, wrapped: Any, spy: Callable[..., Any]) -> None:
+        self.wrapped = wrapped
+        self.spy = spy
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return Wrapper(self.wrapped.__get__(instance, owner), self.spy)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.spy()
+        return self.wrapped(*args, **kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.wrapped == other)
+
+    def __hash__(self) -> int:
+        return hash(self.wrapped)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [
+        *((logging.Logger, name) for name in ("handle", "callHandlers", "makeRecord", "filter")),
+        *((MozlogHandler, name) for name in ("emit", "format", "filter", "handle", "flush")),
+        (MozlogFormatter, "format"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_wrappers(
+    write: Write,
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    monkeypatch: pytest.MonkeyPatch,
+    cls: type,
+    name: str,
+    first: bool,
+) -> None:
+    """A wrapper that equals the method it wraps has its say, for summaries and for messages."""
+    if not first:
+        write(logger)
+        logger.info("x")
+        printed(handler)
+    calls: list[int] = []
+    monkeypatch.setattr(cls, name, Wrapper(getattr(cls, name), lambda: calls.append(1)))
+    write(logger)
+    write(logger)
+    assert len(calls) == 2
+    logger.info("x")
+    assert len(calls) == 3
+    assert len(printed(handler)) == 3
+
+
+def of_host(name: str) -> MozlogFormatter:
+    made = MozlogFormatter()
+    made.hostname = name
+    return made
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "value", "said"),
+    [
+        (MozlogFormatter, "hostname", "host", ["host"]),
+        (MozlogFormatter, "logger_name", "of-formatter", ["of-formatter"]),
+        (MozlogHandler, "logger_name", "mine", ["mine"]),
+        (MozlogHandler, "level", logging.ERROR, []),
+        (MozlogHandler, "formatter", of_host("of-class"), ["of-class"]),
+    ],
+)
+def test_properties_that_are_put_on_classes(
+    write: Write,
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    monkeypatch: pytest.MonkeyPatch,
+    cls: type,
+    name: str,
+    value: Any,
+    said: list[str],
+) -> None:
+    """A property of a class comes before what its objects have."""
+    handler.logger_name = DEFAULT_LOGGER_NAME  # it has none, and takes its formatter's
+    write(logger)
+    printed(handler)
+    prop = property(lambda _: value, lambda *_: None)
+    monkeypatch.setattr(cls, name, prop, raising=False)
+    for _ in range(2):
+        write(logger)
+        seen = [line[where] for line in printed(handler) for where in ("Hostname", "Logger")]
+        assert [text for text in seen if text in said] == said
+        assert bool(seen) == bool(said)
+
+
+@pytest.mark.parametrize("cls", [MozlogHandler, MozlogFormatter])
+def test_lookups_that_are_patched(
+    write: Write,
+    logger: logging.Logger,
+    handler: MozlogHandler,
+    monkeypatch: pytest.MonkeyPatch,
+    cls: type,
+) -> None:
+    """Whoever replaces how attributes are found is asked for the methods."""
+    write(logger)
+    calls: list[str] = []
+
+    def look(self: object, name: str) -> object:
+        calls.append(name)
+        return object.__getattribute__(self, name)
+
+    monkeypatch.setattr(cls, "__getattribute__", look)
+    write(logger)
+    assert "format" in calls
+
+
+def test_handler_that_equals_others(
+    write: Write, logger: logging.Logger, handler: MozlogHandler
+) -> None:
+    """A handler in the place of another gets the records, even if it says that it equals it."""
+
+    class Same(logging.Handler):
+        seen: list[object]
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = logging.Handler.__hash__
+
+        def emit(self, record: logging.LogRecord) -> None:
+            self.seen.append(record)
+
+    write(logger)
+    printed(handler)
+    same = Same()
+    same.seen = []
+    logger.handlers = [same]
+    write(logger)
+    assert (len(same.seen), printed(handler)) == (1, [])
+
+
+@pytest.mark.parametrize("direct_handler", [True, False])
+def test_requests_that_end_with_the_interpreter(direct_handler: bool) -> None:
+    """The summary of a request that the end of the process ends is written, the first one too."""
+    code = f"""
+import logging, sys, types
+sys.path[:] = {sys.path!r}
+from dockerflow.logging import MozlogHandler, RequestSummary
+handler = MozlogHandler(sys.stdout) if {direct_handler} else logging.StreamHandler(sys.stdout)
+logger = logging.getLogger("request.summary")
+logger.addHandler(handler)
+logger.setLevel("INFO")
+if not {direct_handler}:
+    handler.setFormatter(logging.Formatter('%(code)s "code": 500'))
+@types.coroutine
+def pause():
+    yield
+async def request():
+    summary = RequestSummary(logger)
+    try:
+        await pause()
+    except BaseException:
+        summary.write(500, ValueError("x"))
+        raise
+pending = request()
+pending.send(None)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
+    assert '"code": 500' in ran.stdout
+    assert ran.stderr == ""

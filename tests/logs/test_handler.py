@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from dockerflow.logging import MozlogFormatter, MozlogHandler
+from dockerflow.logging import MozlogFormatter, MozlogHandler, marks
 from dockerflow.logging import handler as handler_module
-from dockerflow.logging.marks import MARK, marked_below
+from dockerflow.logging.marks import MARK
 
 from .lines import parse, record
 
@@ -549,8 +549,8 @@ def test_changes_that_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     handler = MozlogHandler(a_file())
     handler.handle(record("x"))
     looked: list[str] = []
-    look = through(handler_module._is_as_found, looked)
-    monkeypatch.setattr(handler_module, "_is_as_found", look)
+    look = through(marks.WatchedClasses.are_as_found, looked)
+    monkeypatch.setattr(marks.WatchedClasses, "are_as_found", look)
     monkeypatch.setattr(logging.Handler, "of_another", "package", raising=False)
     for _ in range(3):
         handler.handle(record("x"))
@@ -562,7 +562,7 @@ def test_changes_that_matter_make_no_classes(monkeypatch: pytest.MonkeyPatch) ->
     """While a method is patched, no class is made for each record."""
     handler = MozlogHandler(a_file())
     made: list[str] = []
-    monkeypatch.setattr(handler_module, "marked_below", through(marked_below, made))
+    monkeypatch.setattr(marks, "_marked_below", through(marks._marked_below, made))
     monkeypatch.setattr(logging.Handler, "format", lambda *_: "patched")
     for _ in range(3):
         handler.handle(record("x"))
@@ -577,18 +577,18 @@ def test_changes_while_looking(monkeypatch: pytest.MonkeyPatch, moment: int) -> 
     handler = MozlogHandler(a_file())
     handler.handle(record("x"))
     calls: list[str] = []
-    compare = handler_module._of_class
+    compare = handler_module._classes._holds
     compared: list[int] = []
 
-    def compare_and_change(cls: type) -> Any:
-        found = compare(cls)
+    def compare_and_change() -> bool:
+        found = compare()
         compared.append(1)
         if len(compared) == moment:
             monkeypatch.setattr(logging.Handler, "format", through(logging.Handler.format, calls))
         return found
 
     monkeypatch.setattr(logging.Handler, "of_another", "package", raising=False)
-    monkeypatch.setattr(handler_module, "_of_class", compare_and_change)
+    monkeypatch.setattr(handler_module._classes, "_holds", compare_and_change)
     handler.handle(record("x"))
     calls.clear()
     handler.handle(record("x"))

@@ -45,8 +45,9 @@ def loaded():
 from dockerflow.logging import RequestSummary, request_id_context
 RequestSummary().write(200)
 """,
-            ["logging", "records", "reprs", "request_id", "summary"],
+            ["logging", "marks", "records", "reprs", "request_id", "summary"],
         ),
+        ("from dockerflow.logging import RequestSummary", ["logging", "summary"]),
         (
             r"""
 from dockerflow.logging import MozlogFormatter
@@ -57,8 +58,8 @@ for extra in {}, {"a": 1, "b": "b", "c": {"d": []}}, odd:
     MozlogFormatter().format(made)
 """,
             [
-                *("logging", "conversion", "encoder", "fast", "formatter", "natural", "plain"),
-                *("reprs", "traceback"),
+                *("logging", "conversion", "encoder", "fast", "formatter", "marks", "natural"),
+                *("plain", "reprs", "traceback"),
             ],
         ),
     ],

@@ -10,15 +10,15 @@ import logging
 import os
 import time
 from io import TextIOWrapper
-from logging import Logger, LogRecord
-from operator import attrgetter
+from logging import LogRecord
 from weakref import ref
 
+from . import marks
 from .conversion import DEFAULT_LOGGER_NAME, JSON_BLANKS, severity_of
 from .encoder import TEXTS, Unusual, has_lone_surrogates
-from .marks import MARK, marked_below
+from .marks import WatchedClasses
 from .plain import quote
-from .records import FORKS_UNSEEN, TAKEN, make_record, of_logger, of_record, only_handler
+from .records import FORKS_UNSEEN, TAKEN, make_record, only_handler
 from .request_id import RequestIdLogFilter
 
 TYPE_CHECKING = False
@@ -33,13 +33,6 @@ if TYPE_CHECKING:
     #: ``method``, ``path``, ``agent``, ``lang``, ``uid`` and ``rid`` of a request.
     UsualFields = tuple[str, str, str, str, object, str | None]
 
-#: Find what the class of a handler has that has no part in such a line, and of a formatter what has
-#: none, or is not its instance's own.
-of_handler = attrgetter("handle", "__base__.handle", "filter", "emit", "format", "flush")
-of_formatter = attrgetter(
-    *("format", "convert_record", "LOGGING_FORMAT_VERSION", "SYSLOG_LEVEL_MAP"),
-    "EXCLUDED_LOGRECORD_ATTRS",
-)
 _MEANINGFUL = TAKEN | {"logger_name"}
 _USUAL = frozenset({"errno", "agent", "lang", "method", "path", "uid", "rid", "code", "t"})
 
@@ -77,6 +70,7 @@ class DirectLines:
     :param handler: the handler that alone gets such records; nothing of it and its formatter is
         patched.
     :param formatter: its formatter.
+    :param are_as_made: tells whether all methods that have no part in a line are as they were made.
     :param forget: called when the logger or the handler is no more.
     :raises Exception: any, where lines take more than is done here.
     """
@@ -89,12 +83,13 @@ class DirectLines:
         level: int,
         handler: MozlogHandler,
         formatter: MozlogFormatter,
+        are_as_made: Callable[[], bool],
         forget: Callable[[object], object],
     ) -> None:
         self._logger = ref(logger, forget)
         handler_of = ref(handler, forget)
         # Functions with cells: to look there takes half the time of an attribute.
-        self.holding = _make_holding(logger, level, handler_of, formatter)
+        self.holding = _make_holding(logger, level, handler_of, formatter, are_as_made)
         self.write, self.write_usual = _make_writers(
             logger, level, handler_of, formatter, self.holding
         )
@@ -105,25 +100,41 @@ def _make_holding(
     level: int,
     handler_of: Callable[[], Any],
     formatter: MozlogFormatter,
+    are_as_made: Callable[[], bool],
 ) -> Callable[[logging.Logger], Any]:
     handler: MozlogHandler = handler_of()
     class_of_logger: type[Any] = type(logger)
-    class_of_handler: type[Any] = type(handler)
     class_of_formatter: type[Any] = type(formatter)
-    # Made before anything is looked at, so that a change from then on is seen.
-    classes = class_of_handler, class_of_formatter, Logger, LogRecord
-    watched = marked_below(*classes) if MARK else Logger
-    flags = watched.__flags__ if MARK else -1  # as long as it bears the mark
-    found = _of_classes(class_of_handler, class_of_formatter)
-    own_of_handler, own_of_formatter = handler.__dict__, formatter.__dict__
-    size, size_of_handler = len(logger.__dict__), len(own_of_handler)
-    size_of_formatter = len(own_of_formatter)
+    latest_change = marks.latest_change
     name, name_of_formatter = handler.logger_name, formatter.logger_name
-    host = formatter.hostname
+    host, version = formatter.hostname, formatter.LOGGING_FORMAT_VERSION
+    size = len(logger.__dict__)
     severities = formatter.SYSLOG_LEVEL_MAP
     severity = severities[level]
     excluded: Any = formatter.EXCLUDED_LOGRECORD_ATTRS
     changes = excluded.changes
+
+    def are_as_found() -> bool:
+        handler: Any = handler_of()
+        return (
+            are_as_made()
+            and class_of_formatter.LOGGING_FORMAT_VERSION is version
+            and class_of_formatter.SYSLOG_LEVEL_MAP is severities
+            and class_of_formatter.EXCLUDED_LOGRECORD_ATTRS is excluded
+            # What is set on the objects is noted, and a property of their classes comes before it.
+            and handler.formatter is formatter
+            and handler.level <= level
+            and handler.logger_name is name
+            and formatter.logger_name is name_of_formatter
+            and formatter.hostname is host
+        )
+
+    classes = WatchedClasses(
+        are_as_found, type(handler), class_of_formatter, class_of_logger, LogRecord
+    )
+    flags = classes.flags
+    if not are_as_found():  # what is changed from here on, the mark tells
+        raise RuntimeError
 
     def holding(logger: logging.Logger) -> Any:
         """Return the handler, if all is as it was found; None if it is not.
@@ -133,19 +144,11 @@ def _make_holding(
         # Written out, since each call and loop costs a twentieth of a line.
         handler: Any = handler_of()
         if (
-            not (watched.__flags__ == flags or is_as_found())
+            not (classes.below.__flags__ == flags or classes.are_as_found())
             or type(logger) is not class_of_logger
-            or type(handler) is not class_of_handler  # or it is no more
-            or type(formatter) is not class_of_formatter
-            # A method that is put on an instance makes it larger.
-            or len(logger.__dict__) != size
-            or len(own_of_handler) != size_of_handler
-            or len(own_of_formatter) != size_of_formatter
+            or marks.latest_change is not latest_change
+            or len(logger.__dict__) != size  # a method that is put there makes it larger
             or logging._logRecordFactory is not LogRecord  # type: ignore[attr-defined] # saves a call
-            or handler.formatter is not formatter
-            or handler.logger_name is not name
-            or formatter.logger_name is not name_of_formatter
-            or formatter.hostname is not host
             or severities[level] is not severity
             or excluded.changes != changes
             or logger.filters
@@ -154,26 +157,10 @@ def _make_holding(
             return None
         handlers = logger.handlers
         if (
-            len(handlers) == 1
-            and handlers[0] is handler
-            and handler.level <= level
-            and not logger.propagate
+            len(handlers) == 1 and handlers[0] is handler and not logger.propagate  # most of all
         ) or only_handler(logger, level) is handler:
             return handler
         return None
-
-    def is_as_found() -> bool:
-        nonlocal watched
-        # First of all: while something is patched, to make a class each time would take long.
-        if _of_classes(class_of_handler, class_of_formatter) != found:
-            return False
-        if MARK:
-            # Another thread must not take the mark for an answer before all has been compared.
-            fresh = marked_below(*classes)
-            if _of_classes(class_of_handler, class_of_formatter) != found:
-                return False
-            watched = fresh
-        return True
 
     return holding
 
@@ -192,6 +179,7 @@ def _make_writers(  # noqa: C901, PLR0915 - two ways, which share what they keep
     fast = formatter._fast  # pyright: ignore[reportPrivateUsage] - it is this package's
     fast.latest(formatter.EXCLUDED_LOGRECORD_ATTRS)
     has_usual_names = _USUAL.isdisjoint(formatter.EXCLUDED_LOGRECORD_ATTRS)
+    terminator = handler_of().terminator
     layout: Layout | None = None
     head = ""
     pid = 0
@@ -218,13 +206,13 @@ def _make_writers(  # noqa: C901, PLR0915 - two ways, which share what they keep
                 layout = fast.layout(names, fields)
             if not head or (FORKS_UNSEEN and os.getpid() != pid):
                 find_head(logger, handler)
-            line = layout.line(fields, time.time(), head, text) + handler.terminator
+            line = layout.line(fields, time.time(), head, text) + terminator
             lock = handler.lock
             lock.acquire()  # "with" takes twice as long
         except Exception:  # it is for the careful way
             return False
         try:
-            hand_over(handler, line)
+            handler._write(line)
         except Exception:
             handler.handleError(make_record(logger, level, text, fields))
         finally:
@@ -262,7 +250,7 @@ def _make_writers(  # noqa: C901, PLR0915 - two ways, which share what they keep
                 f'"method": {quoted[method]}, "path": {quote(path)}, '
                 f'"uid": {_QUOTED_NOBODY if uid is _NOBODY else TEXTS[type(uid)](uid)}, '
                 f'"rid": {quote(rid)}, '  # type: ignore[arg-type] # None is for the other way
-                f'"code": {code}, "t": {elapsed}, "msg": ""}}}}{handler.terminator}'
+                f'"code": {code}, "t": {elapsed}, "msg": ""}}}}{terminator}'
             )
             if "\\" in line and "\\ud" in line and has_lone_surrogates(line, usual):
                 return False
@@ -271,7 +259,12 @@ def _make_writers(  # noqa: C901, PLR0915 - two ways, which share what they keep
         except Exception:  # it is for the careful way
             return False
         try:
-            hand_over(handler, line)
+            stream = handler._stream
+            if type(stream) is TextIOWrapper:  # of the standard library: saves calls
+                stream.write(line)
+                stream.flush()
+            else:
+                handler._write(line)
         except Exception:
             from .summary import summary_fields  # which has asked for this
 
@@ -295,25 +288,6 @@ def _make_writers(  # noqa: C901, PLR0915 - two ways, which share what they keep
         ).text
 
     return write, write_usual
-
-
-def hand_over(handler: Any, line: str) -> None:
-    """Write a line to where a handler writes; its lock is held."""
-    stream = handler._stream
-    if type(stream) is TextIOWrapper:  # of the standard library, and not in Python
-        stream.write(line)
-        stream.flush()
-    else:
-        handler._write(line)
-
-
-def _of_classes(class_of_handler: type, class_of_formatter: type) -> tuple[object, ...]:
-    return (
-        of_logger(Logger),
-        of_record(LogRecord),
-        of_handler(class_of_handler),
-        of_formatter(class_of_formatter),
-    )
 
 
 def is_stock(one: object) -> bool:

@@ -21,6 +21,7 @@ from .conversion import (
 )
 from .encoder import Unusual, encode, raw_encode
 from .fast import FastLines, WatchedNames, with_own_fields
+from .marks import MARK, Noted, WatchedClasses
 from .plain import clean_text
 from .reprs import is_interrupt, safe_repr
 
@@ -57,7 +58,7 @@ def with_fresh_stack(work: Callable[..., Any], *arguments: Any) -> Any:
     raise value
 
 
-class MozlogFormatter(logging.Formatter):
+class MozlogFormatter(logging.Formatter, Noted):
     """Formats records as mozlog JSON.
 
     :param fmt: taken and kept, as for any formatter; the format of a line is always mozlog's.
@@ -95,6 +96,8 @@ class MozlogFormatter(logging.Formatter):
         self.logger_name = logger_name
         self.hostname = _hostname()
         self._fast = FastLines()
+        if type(self) is MozlogFormatter:
+            self._plain_class = MozlogFormatter
 
     def is_value_jsonlike(self, value: object) -> bool:
         """Tell whether a message is worth parsing as JSON; override it to say more or less.
@@ -123,12 +126,23 @@ class MozlogFormatter(logging.Formatter):
         :returns: the line; there is always one, and no :class:`Exception` is ever raised.
         """
         try:
-            # A lambda on the instance has no __func__, which is as good as another function.
-            if self.convert_record.__func__ is _CONVERT_RECORD:  # type: ignore[attr-defined]
+            if (
+                MARK
+                and type(self) is self._plain_class
+                and (_classes.below.__flags__ == _FLAGS or _classes.are_as_found())
+            ):
+                # Saves four look-ups in the class, which are slow where there are marks.
+                version, severities, excluded = _VERSION, _SEVERITIES, _EXCLUDED
+                is_usual = True
+            else:
+                version, severities = self.LOGGING_FORMAT_VERSION, self.SYSLOG_LEVEL_MAP
+                excluded = self.EXCLUDED_LOGRECORD_ATTRS
+                # A lambda on the instance has no __func__, which is as good as another function.
+                is_usual = self.convert_record.__func__ is _CONVERT_RECORD  # type: ignore[attr-defined]
+            if is_usual:
                 # All in one place, since each call between its steps costs a twentieth.
                 fast = self._fast
                 _, _, latest, watched, changes = fast.state
-                excluded = self.EXCLUDED_LOGRECORD_ATTRS
                 if excluded is not watched or watched.changes != changes:  # pyright: ignore[reportOptionalMemberAccess] - it is not None if it is the same
                     latest = fast.latest(excluded)
                 attributes = record.__dict__
@@ -149,7 +163,7 @@ class MozlogFormatter(logging.Formatter):
                 if logger is None or type(logger) is SpentName:
                     logger = self.logger_name
                 level = record.levelno
-                severity = self.SYSLOG_LEVEL_MAP.get(level)
+                severity = severities.get(level)
                 if severity is None:
                     severity = severity_of(self, level)
                 pid = attributes["process"]
@@ -159,7 +173,6 @@ class MozlogFormatter(logging.Formatter):
                     pid = os.getpid()
                 # All that the head depends on is compared, so that a change is noticed.
                 name = attributes["name"]
-                version = self.LOGGING_FORMAT_VERSION
                 head = layout.head
                 if (
                     head.name is not name
@@ -202,7 +215,21 @@ class MozlogFormatter(logging.Formatter):
             return _LAST_WORDS
 
 
+def _is_as_made() -> bool:
+    return (
+        MozlogFormatter.convert_record is _CONVERT_RECORD
+        and MozlogFormatter.LOGGING_FORMAT_VERSION is _VERSION
+        and MozlogFormatter.SYSLOG_LEVEL_MAP is _SEVERITIES
+        and MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS is _EXCLUDED
+    )
+
+
+_classes = WatchedClasses(_is_as_made, MozlogFormatter)
+_FLAGS = _classes.flags
 _CONVERT_RECORD = MozlogFormatter.convert_record
+_VERSION = MozlogFormatter.LOGGING_FORMAT_VERSION
+_SEVERITIES = MozlogFormatter.SYSLOG_LEVEL_MAP
+_EXCLUDED = MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS
 
 
 class JsonLogFormatter(MozlogFormatter):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 from io import TextIOWrapper
-from operator import attrgetter, is_
 
 from .conversion import DEFAULT_LOGGER_NAME, LiveName, SpentName
-from .direct import DirectLines, is_stock, of_formatter, of_handler
+from .direct import DirectLines, is_stock
 from .formatter import MozlogFormatter, with_fresh_stack
-from .marks import MARK, marked_below
+from .marks import MARK, Noted, WatchedClasses
 from .records import is_as_made, is_untouched
 
 TYPE_CHECKING = False
@@ -31,7 +30,7 @@ _IS_UNTOUCHED = _FLUSH is not None and is_untouched(
 _PASSED = sys.version_info < (3, 12)
 
 
-class MozlogHandler(_StreamHandler):
+class MozlogHandler(_StreamHandler, Noted):
     """A stream handler with a :class:`MozlogFormatter`.
 
     :param stream: where lines go; without one, to the ``sys.stdout`` of the moment.
@@ -48,10 +47,8 @@ class MozlogHandler(_StreamHandler):
         self._mark: str
         self._rename(name)
         self.setFormatter(MozlogFormatter())
-        if MARK:
-            # A dict that shares no keys: once handle() has asked for one that does, each look into
-            # it takes Python 3.11 three times as long.
-            self.__dict__ = dict(self.__dict__)
+        if type(self) is MozlogHandler:
+            self._plain_class = MozlogHandler
 
     @property
     def stream(self) -> Any:
@@ -77,10 +74,8 @@ class MozlogHandler(_StreamHandler):
             # All in one place, since the eight calls of logging's way take half as long as the
             # formatter. Whatever of them is overridden or patched is called: in that way.
             if (
-                type(self) is not MozlogHandler
-                or not (_watched.__flags__ == _FLAGS or _is_as_found())
-                # A method that is put on an instance makes it larger.
-                or len(self.__dict__) != _HANDLER_SIZE
+                type(self) is not self._plain_class
+                or not (_classes.below.__flags__ == _FLAGS or _classes.are_as_found())
                 or not (lock := self.lock)
             ):
                 return super().handle(record)
@@ -176,16 +171,14 @@ class MozlogHandler(_StreamHandler):
         formatter = self.formatter
         if (
             type(formatter) is not MozlogFormatter
-            or type(self) is not MozlogHandler
-            # A method that is put on an instance makes it larger.
-            or len(self.__dict__) != _HANDLER_SIZE
-            or len(formatter.__dict__) != _FORMATTER_SIZE
+            or formatter._plain_class is not MozlogFormatter  # pyright: ignore[reportPrivateUsage] - it is this package's
+            or type(self) is not self._plain_class
             or not _are_as_made()
             or not all(map(is_stock, self.filters))
         ):
             return None
         try:
-            lines = DirectLines(logger, level, self, formatter, forget)
+            lines = DirectLines(logger, level, self, formatter, _are_as_made, forget)
         except Exception:  # tables that have been replaced by something else
             return None
         # Once more: what is changed from here on, the lines see.
@@ -203,36 +196,39 @@ def _write_and_flush(stream: Any, line: str) -> None:
 
 def _are_as_made() -> bool:
     return (
-        _IS_UNTOUCHED
+        _is_as_made()
         and is_as_made()
-        and _of_class(MozlogHandler) == _FOUND
-        and (of_handler(MozlogHandler), of_formatter(MozlogFormatter)[:2]) == _AS_MADE
+        and MozlogFormatter.format is _FORMATTER_FORMAT
+        and MozlogFormatter.convert_record is _CONVERT_RECORD
+        and MozlogFormatter.__getattribute__ is _GET
     )
 
 
-def _is_as_found() -> bool:
-    global _watched
-    # First of all: a class for every record would take longer than the record.
-    if not all(map(is_, _of_class(MozlogHandler), _FOUND)):
-        return False
-    # Another thread must not take the mark for an answer before all has been compared.
-    fresh = marked_below(MozlogHandler)
-    if not all(map(is_, _of_class(MozlogHandler), _FOUND)):
-        return False
-    _watched = fresh
-    return True
+def _is_as_made() -> bool:
+    """Tell whether the class has what ``handle()`` does without, or takes for granted."""
+    return (
+        _IS_UNTOUCHED
+        and _StreamHandler.handle is _BASE_HANDLE
+        and MozlogHandler.handle is _HANDLE
+        and MozlogHandler.filter is _FILTER
+        and MozlogHandler.acquire is _ACQUIRE
+        and MozlogHandler.release is _RELEASE
+        and MozlogHandler.emit is _EMIT
+        and MozlogHandler.format is _FORMAT
+        and MozlogHandler.flush is _FLUSH
+        and MozlogHandler._write is _WRITE  # pyright: ignore[reportPrivateUsage]
+        and MozlogHandler.stream is _STREAM
+        and MozlogHandler.terminator is _TERMINATOR
+        and MozlogHandler.__getattribute__ is _GET
+    )
 
 
-#: Find what ``MozlogHandler.handle`` does without, or takes for granted.
-_of_class = attrgetter(
-    *("__base__.handle", "filter", "acquire", "release", "emit", "format", "flush"),
-    *("_write", "stream", "terminator"),
-)
-_watched = marked_below(MozlogHandler)
-#: As long as it bears the mark.
-_FLAGS = _watched.__flags__
-_FOUND = _of_class(MozlogHandler)
-_HANDLER_SIZE = len(MozlogHandler().__dict__)
-_FORMATTER_SIZE = len(MozlogFormatter().__dict__)
-_AS_MADE = of_handler(MozlogHandler), of_formatter(MozlogFormatter)[:2]
-_TERMINATOR = MozlogHandler.terminator
+_classes = WatchedClasses(_is_as_made, MozlogHandler)
+_FLAGS = _classes.flags
+_GET = object.__getattribute__
+_BASE_HANDLE, _HANDLE = _StreamHandler.handle, MozlogHandler.handle
+_FILTER, _ACQUIRE, _RELEASE = MozlogHandler.filter, MozlogHandler.acquire, MozlogHandler.release
+_EMIT, _FORMAT = MozlogHandler.emit, MozlogHandler.format
+_WRITE = MozlogHandler._write  # pyright: ignore[reportPrivateUsage]
+_STREAM, _TERMINATOR = MozlogHandler.stream, MozlogHandler.terminator
+_FORMATTER_FORMAT, _CONVERT_RECORD = MozlogFormatter.format, MozlogFormatter.convert_record

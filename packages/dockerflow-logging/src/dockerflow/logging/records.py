@@ -7,14 +7,14 @@ import os
 import sys
 import threading
 import time
-from logging import INFO
-from operator import attrgetter
 from types import FunctionType
 
+from . import marks
 from .reprs import class_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
     from typing import Any
 
@@ -24,17 +24,12 @@ if TYPE_CHECKING:
 _MAX_PROTOTYPES = 64
 _prototypes: dict[tuple[str, int, str], dict[str, Any]] = {}
 
-# The same, by the logger's id().
-_MAX_DIRECT_LINES = 64
-_direct_lines: dict[tuple[int, int], DirectLines] = {}
-
 #: Whether this process may become another one without a word: uWSGI forks without Python's hooks,
 #: unless it is told to call them. To ask for the number each time takes half a microsecond.
 #: https://uwsgi-docs.readthedocs.io/en/latest/Options.html#py-call-osafterfork
 FORKS_UNSEEN = "uwsgi" in sys.modules
 if hasattr(os, "register_at_fork"):  # a child has a number and a name of its own
     os.register_at_fork(after_in_child=_prototypes.clear)
-    os.register_at_fork(after_in_child=_direct_lines.clear)
 
 # Names that Logger.makeRecord refuses, whatever the record has.
 _REFUSED = frozenset({"message", "asctime"})
@@ -73,33 +68,16 @@ def is_plain(logger: Any) -> bool:
     )
 
 
-def direct_lines(logger: logging.Logger, level: int) -> DirectLines | None:
-    """Return what writes lines of this logger and level without making a record, if anything may.
+def find_direct_lines(
+    logger: logging.Logger, level: int, forget: Callable[[object], object]
+) -> DirectLines | None:
+    """Return what writes lines without a record, if nobody would see the record.
 
-    :returns: ``None`` where somebody would see the record: another handler than one of this
-        package, a filter, a patched method, a record factory.
+    :param logger: whose lines.
+    :param level: of which level.
+    :param forget: called when the lines can't be written any more.
     """
-    try:
-        lines = _direct_lines.get((id(logger), level))
-        if lines is None or lines.holding(logger) is None:
-            lines = _find_direct_lines(logger, level)
-    except Exception:  # what has been put in place can't be looked at: a record copes with it
-        return None
-    return lines
-
-
-def known_lines(logger: logging.Logger) -> DirectLines | None:
-    """Return what :func:`direct_lines` has found for INFO; whether it holds, is to be asked."""
-    return _direct_lines.get((id(logger), INFO))
-
-
-def _find_direct_lines(logger: logging.Logger, level: int) -> DirectLines | None:
-    key = id(logger), level
-
-    def forget(_: object) -> None:
-        _direct_lines.pop(key, None)
-
-    forget(None)
+    latest_change = marks.latest_change
     if (
         type(logger) is not _LOGGER
         or logger.filters
@@ -110,11 +88,8 @@ def _find_direct_lines(logger: logging.Logger, level: int) -> DirectLines | None
     handler: Any = only_handler(logger, level)
     make = getattr(handler, "direct_lines", None)  # it is a MozlogHandler's
     lines: DirectLines | None = None if make is None else make(logger, level, forget)
-    if lines is not None:
-        if len(_direct_lines) >= _MAX_DIRECT_LINES:
-            _direct_lines.clear()
-        _direct_lines[key] = lines
-    return lines
+    # What is changed from here on, the lines see.
+    return lines if marks.latest_change is latest_change else None
 
 
 def only_handler(logger: logging.Logger, level: int) -> logging.Handler | None:
@@ -135,16 +110,28 @@ def only_handler(logger: logging.Logger, level: int) -> logging.Handler | None:
 
 def is_as_made() -> bool:
     """Tell whether all methods that have no part in a line without a record are logging's own."""
-    return _IS_UNTOUCHED and (of_logger(_LOGGER), of_record(_RECORD)) == _AS_MADE
+    # Written out, since Python 3.13 has nothing but this with every line.
+    return (
+        _IS_UNTOUCHED
+        and _LOGGER.makeRecord is _MAKE_RECORD
+        and _LOGGER.log is _LOG_PUBLICLY
+        and _LOGGER._log is _LOG
+        and _LOGGER.handle is _HANDLE
+        and _LOGGER.callHandlers is _CALL_HANDLERS
+        and _LOGGER.filter is _FILTER
+        and _LOGGER.isEnabledFor is _IS_ENABLED_FOR
+        and _RECORD.__init__ is _INIT
+        and _RECORD.getMessage is _GET_MESSAGE
+    )
 
 
-#: Find these methods.
-of_logger = attrgetter(
-    "makeRecord", "log", "_log", "handle", "callHandlers", "filter", "isEnabledFor"
+_HANDLE, _CALL_HANDLERS = _LOGGER.handle, _LOGGER.callHandlers
+_FILTER, _IS_ENABLED_FOR = _LOGGER.filter, _LOGGER.isEnabledFor
+_GET_MESSAGE = _RECORD.getMessage
+_IS_UNTOUCHED = is_untouched(
+    *(_MAKE_RECORD, _LOG_PUBLICLY, _LOG, _HANDLE, _CALL_HANDLERS, _FILTER, _IS_ENABLED_FOR),
+    *(_INIT, _GET_MESSAGE),
 )
-of_record = attrgetter("__init__", "getMessage")
-_AS_MADE = of_logger(_LOGGER), of_record(_RECORD)
-_IS_UNTOUCHED = is_untouched(*_AS_MADE[0], *_AS_MADE[1])
 _LOGGER_SIZE = len(_LOGGER("").__dict__) + 1  # getLogger adds its manager
 
 

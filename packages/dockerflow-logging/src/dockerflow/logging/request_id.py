@@ -22,9 +22,11 @@ def new_request_id() -> str:
     """Return a new random UUID (version 4, RFC 9562) as text."""
     # What uuid.uuid4() does, without importing uuid and without its object.
     digits = os.urandom(16).hex("-", 6)  # three groups, of 8, 12 and 12 digits
-    return f"{digits[:13]}-4{digits[14:17]}-{_VARIANTS[digits[17]]}{digits[18:]}"
+    return f"{digits[_BEGINNING]}-4{digits[_MIDDLE]}-{_VARIANTS[digits[17]]}{digits[_END]}"
 
 
+# Without the digits of the version and the variant. To make them anew takes a tenth of the time.
+_BEGINNING, _MIDDLE, _END = slice(13), slice(14, 17), slice(18, None)
 # Two bits of the digit are set (RFC 9562, 4.1).
 _VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
