@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("asyncio", "dataclasses", "inspect", "typing")
+HEAVY = ("asyncio", "dataclasses", "inspect", "logging", "re", "typing")
 
 
 def run(program: str) -> str:
@@ -26,7 +26,7 @@ def run(program: str) -> str:
 def test_registering_needs_little() -> None:
     """To import and register needs none of the modules that running checks does."""
     program = f"""
-import sys, logging
+import sys
 before = set(sys.modules)
 from dockerflow import checks
 
@@ -38,6 +38,23 @@ Extension().check(lambda: checks.Error("m", id="t.1"), name="two")
 print(sorted((set(sys.modules) - before) & set({HEAVY})))
 """
     assert run(program) == "[]"
+
+
+def test_logger_of_the_registry() -> None:
+    """The logger of the registry is found like any name, and a test may put another there."""
+    program = """
+import logging
+from unittest import mock
+from dockerflow import checks
+from dockerflow.checks import registry
+assert registry.logger is logging.getLogger("dockerflow.checks.registry")
+with mock.patch("dockerflow.checks.registry.logger") as logger:
+    checks.register(lambda: None, name="one")
+    checks.register(lambda: None, name="one")
+assert registry.logger is logging.getLogger("dockerflow.checks.registry")
+print(logger.warning.call_count)
+"""
+    assert run(program) == "1"
 
 
 @pytest.mark.parametrize("timeout", ["5", "None"])

@@ -39,19 +39,24 @@ from .registry import (
     run_checks,
     run_checks_async,
 )
-from .surroundings import Check, Surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .results import CheckDetails, ChecksResults
+    from .surroundings import Check, Surroundings
 else:
 
     def __getattr__(name: str) -> object:
-        """Import on use what brings :mod:`dataclasses` and :mod:`typing`, five milliseconds."""
+        """Import on use what only heartbeats need."""
+        # With dataclasses and typing, five milliseconds.
         if name in ("CheckDetails", "ChecksResults"):
             from . import results
 
             return getattr(results, name)
+        if name in ("Check", "Surroundings"):
+            from . import surroundings
+
+            return getattr(surroundings, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

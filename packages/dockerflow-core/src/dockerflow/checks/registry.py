@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import functools
-import logging
 import threading
 from types import EllipsisType, MethodType
-
-from .surroundings import Surroundings
 
 # To register checks is quick: what runs them (and asyncio, inspect and dataclasses with it, 25 ms)
 # is imported by the first heartbeat.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
+    import logging
     from collections.abc import Callable, Collection, Iterable, Iterator
     from typing import Any, TypeVar, overload
 
     from .job import Job
     from .results import ChecksResults
-    from .surroundings import Check
+    from .surroundings import Check, Surroundings
 
     F = TypeVar("F", bound=Check)
+
+    logger: logging.Logger
 else:
 
     def __getattr__(name: str) -> object:
@@ -29,10 +29,12 @@ else:
             from .results import ChecksResults
 
             return ChecksResults
+        if name == "logger":  # three quarters of the package's import
+            import logging
+
+            return logging.getLogger(__name__)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-
-logger = logging.getLogger("dockerflow.checks.registry")
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that a check may take, where nothing else is said."""
@@ -93,6 +95,8 @@ class CheckRegistry:
             limit = check_limit(timeout, f"register(..., timeout=) of the check {name!r}")
         taken = self.checks.get(name)
         if taken is not None and not _same(taken, func):
+            from .registry import logger  # this module's: made on use, or what a test has put there
+
             logger.warning(
                 "The check %r replaces another of that name, which will not run any more; "
                 "to keep both, give one of them a name of its own: register(..., name=...)",
@@ -194,6 +198,7 @@ class CheckRegistry:
         loop: asyncio.AbstractEventLoop | None,
     ) -> Iterator[Job]:
         from .job import Job
+        from .surroundings import Surroundings
 
         limit = check_limit(timeout, "timeout=")
         around = surroundings or Surroundings()

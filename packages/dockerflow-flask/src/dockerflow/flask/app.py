@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Blueprint, Flask, Response, got_request_exception
 from werkzeug.exceptions import InternalServerError, NotFound
 
-from dockerflow.checks import ERROR, CheckRegistry, ChecksOfExtension, Surroundings
+from dockerflow.checks import ERROR, CheckRegistry, ChecksOfExtension
 from dockerflow.endpoints import (
     EndpointSettings,
     Reply,
@@ -164,6 +164,9 @@ class Dockerflow(ChecksOfExtension):
         return find_version_to_send(self.version_path, (parent, root))
 
     def _heartbeat_view(self) -> Response:
+        # With the first heartbeat: they take a tenth of the package's import.
+        from dockerflow.checks import Surroundings
+
         from .signals import heartbeat_failed, heartbeat_passed
 
         app = running_app()
