@@ -140,6 +140,18 @@ def test_headers_that_come_twice(serve: Serve, log: Log) -> None:
     assert seen(log, "agent", "lang", "rid") == found == [("first", "", "one")]
 
 
+def test_headers_that_are_no_bytes(serve: Serve, log: Log) -> None:
+    """A server that hands over views of its buffer changes nothing for the application."""
+
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        names = (b"user-agent", b"accept-language", b"x-request-id")
+        headers = [(name, memoryview(b"xyz")) for name in names]
+        await stacked(hello)({**scope, "headers": headers}, receive, send)
+
+    serve(served).request("/")
+    assert seen(log, "agent", "lang", "rid") == [("xyz", "xyz", "xyz")]
+
+
 @pytest.mark.parametrize("middleware", [MozlogRequestSummaryLogger, ExtendedLogger])
 def test_scope_that_is_changed(
     app: FastAPI, serve: Serve, log: Log, middleware: type[MozlogRequestSummaryLogger]

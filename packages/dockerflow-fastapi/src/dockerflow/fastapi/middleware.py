@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from codecs import latin_1_decode
 from contextvars import Token
 from typing import Any
 
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dockerflow.logging import request_id_context
 from dockerflow.logging.summary import SUMMARY_LOGGER
 
-from .fields import Arrived, request_as_it_arrived, summary_of, user_id_of, usual_fields
+from .fields import Arrived, request_as_it_arrived, summary_of, user_id_of
 from .observed import KEY, ObservedRequest, headers_of
 from .output import prepare_output
 from .settings import RequestSettings, application_inside, request_settings
@@ -105,9 +106,12 @@ class MozlogRequestSummaryLogger:
             outer.is_recorded = True
             observed.request_id = outer.request_id
         app = scope.get("app") or self._application
+        path = scope["path"]
         # Saves the copy, where nobody makes fields of the request as it arrived.
-        arrived = app, scope["path"], dict(scope) if self._makes_own_fields() else None
+        whole = dict(scope) if self._makes_own_fields() else None
         headers = headers_of(scope)
+        agent, _ = latin_1_decode(headers.get(b"user-agent", b""))
+        lang, _ = latin_1_decode(headers.get(b"accept-language", b""))
         settings = request_settings(app)
         token: Token[str | None] | None = None
         if self._identifies and (outer is None or not outer.is_identified()):
@@ -115,10 +119,23 @@ class MozlogRequestSummaryLogger:
         try:
             await self.app(scope, observed.receive, observed.send)
         except BaseException as error:
-            self._write(scope, arrived, headers, settings, observed, error)
+            self._write(scope, (app, path, agent, lang, whole), settings, observed, error)
             raise
         else:
-            self._write(scope, arrived, headers, settings, observed, None)
+            start, request_id = observed.start, observed.request_id
+            if (  # most of all, and it saves what _write() asks
+                start is not None
+                and not observed.awaited
+                and whole is None
+                and "user" not in scope
+                and settings.exclude_paths is None
+                and not settings.log_querystring
+                and request_id == request_id_context.get()
+            ):
+                observed.usual = scope["method"], path, agent, lang, "", request_id
+                observed.write_usual(start["status"])
+            else:
+                self._write(scope, (app, path, agent, lang, whole), settings, observed, None)
         finally:
             observed.leave(scope, token)
 
@@ -129,14 +146,10 @@ class MozlogRequestSummaryLogger:
         """
         return summary_of(request, user_id_of(request))
 
-    def _makes_own_fields(self) -> bool:
-        return type(self).summary_extra is not _SUMMARY_EXTRA or "summary_extra" in vars(self)
-
     def _write(
         self,
         scope: Scope,
         arrived: Arrived,
-        headers: dict[bytes, bytes],
         settings: RequestSettings,
         observed: ObservedRequest,
         error: BaseException | None,
@@ -146,19 +159,18 @@ class MozlogRequestSummaryLogger:
         known = request_id_context.get() == request_id
         token = None if known else request_id_context.set(request_id)
         try:
-            _, path, whole = arrived
+            _, path, agent, lang, whole = arrived
             if whole is None and "user" not in scope and not settings.log_querystring:
-                observed.usual = usual_fields(scope, headers, path, "", request_id)
+                observed.usual = scope["method"], path, agent, lang, "", request_id
             else:
                 observed.fields = self._fields(request_as_it_arrived(scope, arrived))
-            start, paths = observed.start, settings.exclude_paths
-            if error is None and paths is None and start is not None and not observed.awaited:
-                observed.write_usual(start["status"])  # saves what is asked of the others
-            else:
-                observed.write_at_end(error, paths)
+            observed.write_at_end(error, settings.exclude_paths)
         finally:
             if token is not None:
                 request_id_context.reset(token)
+
+    def _makes_own_fields(self) -> bool:
+        return type(self).summary_extra is not _SUMMARY_EXTRA or "summary_extra" in vars(self)
 
     def _fields(self, request: Request) -> dict[str, Any]:
         try:

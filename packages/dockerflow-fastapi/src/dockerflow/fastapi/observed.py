@@ -103,7 +103,7 @@ class ObservedRequest(RequestSummary):
         request_id = self.request_id
         if request_id is None:
             value = headers.get(key)
-            found = None if value is None else sane_request_id(value.decode("latin-1"))
+            found = None if value is None else sane_request_id(str(value, "latin-1"))
             request_id = self.request_id = found or new_request_id()
         if settings.id_in_response:
             self._id_header = key, request_id.encode()
@@ -119,19 +119,16 @@ class ObservedRequest(RequestSummary):
     async def send(self, message: Message) -> None:
         """Stand in for the server's ``send``."""
         kind = message["type"]
-        is_last = False
-        if kind == self.awaited:
-            is_last = "more_body" not in message or not message["more_body"]
-        elif kind in _STARTS:  # a websocket that is refused is answered like any request
+        if kind in _STARTS:  # a websocket that is refused is answered like any request
             message = self._started(message)
-        else:
-            is_last = _is_last(kind, message, self.awaited)
-        if is_last:
-            self.awaited = _NOTHING
+        elif (  # most of all
+            kind == self.awaited and ("more_body" not in message or not message["more_body"])
+        ) or _is_last(kind, message, self.awaited):
+            awaited, self.awaited = self.awaited, _NOTHING
             try:
                 await self._send(message)
             except BaseException as error:
-                self.awaited = _TRAILERS if kind == "http.response.trailers" else _BODY
+                self.awaited = awaited
                 self._not_sent(error)
                 raise
             self.stop()
@@ -224,7 +221,7 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
 
 
 def _is_last(kind: str, message: Message, awaited: str) -> bool:
-    """Say whether a message, which is not the awaited one, ends the response all the same."""
+    """Say whether a message that is not the last of a body ends the response all the same."""
     if awaited == _TRAILERS:
         return kind == "http.response.trailers" and not message.get("more_trailers", False)
     if awaited != _BODY:
