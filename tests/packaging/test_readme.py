@@ -44,7 +44,7 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
     """CI installs and tests with the very commands that the README gives."""
     readme = (ROOT / "README.md").read_text()
     assert f"{INSTALL}\n{TEST}\n" in blocks(readme, "")
-    words = (ROOT / ".ci" / "run").read_text().splitlines()
+    words = [line.strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()]
     assert f"{INSTALL} || exit 1" in words
     assert f"step {TEST}" in words
 

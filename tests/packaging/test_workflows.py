@@ -67,7 +67,7 @@ def hatch_commands(job: dict[str, Any]) -> set[str]:
 def ci_run() -> set[str]:
     """Return the commands of hatch that .ci/run runs."""
     text = (ROOT / ".ci" / "run").read_text()
-    return set(re.findall(rf"^step {re.escape(HATCH)}(\S+)$", text, re.MULTILINE))
+    return set(re.findall(rf"^ *step {re.escape(HATCH)}(\S+)$", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
