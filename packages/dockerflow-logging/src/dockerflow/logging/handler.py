@@ -216,7 +216,7 @@ def _is_as_made() -> bool:
         and MozlogHandler.emit is _EMIT
         and MozlogHandler.format is _FORMAT
         and MozlogHandler.flush is _FLUSH
-        and MozlogHandler._write is _WRITE  # pyright: ignore[reportPrivateUsage]
+        and MozlogHandler._write is _WRITE  # pyright: ignore[reportPrivateUsage] - of this module
         and MozlogHandler.stream is _STREAM
         and MozlogHandler.terminator is _TERMINATOR
         and MozlogHandler.__getattribute__ is _GET
@@ -229,6 +229,6 @@ _GET = object.__getattribute__
 _BASE_HANDLE, _HANDLE = _StreamHandler.handle, MozlogHandler.handle
 _FILTER, _ACQUIRE, _RELEASE = MozlogHandler.filter, MozlogHandler.acquire, MozlogHandler.release
 _EMIT, _FORMAT = MozlogHandler.emit, MozlogHandler.format
-_WRITE = MozlogHandler._write  # pyright: ignore[reportPrivateUsage]
+_WRITE = MozlogHandler._write  # pyright: ignore[reportPrivateUsage] - of this module
 _STREAM, _TERMINATOR = MozlogHandler.stream, MozlogHandler.terminator
 _FORMATTER_FORMAT, _CONVERT_RECORD = MozlogFormatter.format, MozlogFormatter.convert_record
