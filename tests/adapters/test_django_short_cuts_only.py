@@ -365,14 +365,14 @@ def test_responses_share_nothing() -> None:
     first["X-C"] = "added"
     first.set_cookie("theme", "dark")
     first.write(b"more")
-    first._resource_closers.append(lambda: None)  # type: ignore[attr-defined]
+    first._resource_closers.append(lambda: None)  # type: ignore[attr-defined] # Django's own
     first.status_code = 500
     first.close()
     second = views._to_response(request, REPLY)
     assert [*second.items()] == expected
     assert (second.status_code, second.content, second.closed) == (207, b"{}", False)
     assert not second.cookies
-    assert second._resource_closers == []  # type: ignore[attr-defined]
+    assert second._resource_closers == []  # type: ignore[attr-defined] # likewise
 
 
 def kinds(thing: object) -> dict[str, type]:

@@ -663,7 +663,7 @@ def test_methods_that_are_replaced_while_finding(
     emit = through(handler.emit, lambda: calls.append(1))
 
     def look_and_replace() -> bool:
-        handler.emit = emit  # type: ignore[method-assign]
+        handler.emit = emit  # type: ignore[method-assign] # as a patch does
         return True
 
     monkeypatch.setattr(handler_module, "is_as_made", look_and_replace)
@@ -736,7 +736,7 @@ def test_level_that_is_set_while_finding(
 
 def test_what_is_kept_is_bounded(write: Write) -> None:
     """Of many loggers only the latest are known."""
-    loggers = [logging.Logger(f"tests.{number}") for number in range(70)]  # noqa: LOG001 - as many
+    loggers = [logging.Logger(f"tests.{number}") for number in range(70)]  # noqa: LOG001 - for this test alone
     for logger in loggers:
         logger.manager = logging.Logger.manager  # as getLogger does
         logger.addHandler(MozlogHandler(a_file()))
@@ -1199,7 +1199,7 @@ def test_extra_is_as_it_was(logger: logging.Logger, handler: MozlogHandler) -> N
 def test_plain_objects(made: type[MozlogHandler | MozlogFormatter]) -> None:
     """A handler and a formatter whose methods nobody has replaced are known as such."""
 
-    class Other(made):  # type: ignore[misc,valid-type]
+    class Other(made):  # type: ignore[misc,valid-type] # of either class
         pass
 
     def is_plain(one: MozlogHandler | MozlogFormatter) -> bool:
@@ -1209,13 +1209,13 @@ def test_plain_objects(made: type[MozlogHandler | MozlogFormatter]) -> None:
     assert not is_plain(Other())
     one = made()
     one.logger_name = "mine"
-    one.more = 1  # type: ignore[union-attr]
+    one.more = 1  # type: ignore[union-attr] # an attribute of the application's own
     if isinstance(one, MozlogHandler):
         one.setLevel("ERROR")
         one.stream = io.StringIO()
         one.name = "mine"
     assert is_plain(one)
-    one.format = mock.Mock()  # type: ignore[method-assign]
+    one.format = mock.Mock()  # type: ignore[method-assign] # as a patch does
     assert not is_plain(one)
     before = marks.latest_change
     del one.format
@@ -1237,7 +1237,7 @@ def test_plain_objects(made: type[MozlogHandler | MozlogFormatter]) -> None:
 def test_subclasses_that_say_what_may_be_set(made: type[MozlogHandler | MozlogFormatter]) -> None:
     """A subclass may watch its attributes itself; what is set and fails is noted all the same."""
 
-    class Strict(made):  # type: ignore[misc,valid-type]
+    class Strict(made):  # type: ignore[misc,valid-type] # of either class
         allowed = frozenset(made().__dict__) - {"_plain_class"} | {"stream"}
 
         def __setattr__(self, name: str, value: object) -> None:

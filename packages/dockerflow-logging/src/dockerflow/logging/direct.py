@@ -20,6 +20,7 @@ from .marks import WatchedClasses
 from .plain import quote
 from .records import FORKS_UNSEEN, TAKEN, make_record, only_handler
 from .request_id import RequestIdLogFilter
+from .summary import summary_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -266,8 +267,6 @@ def _make_writers(  # noqa: C901, PLR0915 - two ways, which share what they keep
             else:
                 handler._write(line)
         except Exception:
-            from .summary import summary_fields  # which has asked for this
-
             fields = summary_fields(*usual) | {"code": code, "t": elapsed}
             handler.handleError(make_record(logger, level, "", fields))
         finally:

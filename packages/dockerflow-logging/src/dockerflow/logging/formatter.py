@@ -138,7 +138,7 @@ class MozlogFormatter(logging.Formatter, Noted):
                 version, severities = self.LOGGING_FORMAT_VERSION, self.SYSLOG_LEVEL_MAP
                 excluded = self.EXCLUDED_LOGRECORD_ATTRS
                 # A lambda on the instance has no __func__, which is as good as another function.
-                is_usual = self.convert_record.__func__ is _CONVERT_RECORD  # type: ignore[attr-defined]
+                is_usual = self.convert_record.__func__ is _CONVERT_RECORD  # type: ignore[attr-defined] # see above
             if is_usual:
                 # All in one place, since each call between its steps costs a twentieth.
                 fast = self._fast

@@ -27,7 +27,7 @@ def _mark() -> int:
 
     below = _marked_below(Above)
     before = below.__flags__
-    Above.changed = True  # type: ignore[attr-defined]
+    Above.changed = True  # type: ignore[attr-defined] # a change, to see what it does
     return before & ~below.__flags__ & _VALID_VERSION_TAG
 
 
