@@ -1439,3 +1439,35 @@ pending.send(None)
     )
     assert '"code": 500' in ran.stdout
     assert ran.stderr == ""
+
+
+@pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="the system has no full device")
+def test_lines_that_fail_with_the_interpreter() -> None:
+    """A line that can't be written while the process ends is told of by the handler, as ever."""
+    code = f"""
+import logging, sys, types
+sys.path[:] = {sys.path!r}
+from dockerflow.logging import MozlogHandler, RequestSummary
+logger = logging.getLogger("request.summary")
+logger.addHandler(MozlogHandler(open("/dev/full", "w")))
+logger.setLevel("INFO")
+@types.coroutine
+def pause():
+    yield
+async def request():
+    summary = RequestSummary(logger)
+    summary.usual = "GET", "/", "", "", "", "r"
+    try:
+        await pause()
+    except BaseException:
+        summary.write_usual(200)
+        raise
+RequestSummary(logger).write(200)
+pending = request()
+pending.send(None)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ran.stderr.count("--- Logging error ---") == 2
+    assert "request.summary ---" not in ran.stderr
