@@ -1,85 +1,109 @@
-"""The commands; hatch.toml gives them their names."""
+"""``python -m release``: ``prepare`` sets the version everywhere, and ``check`` compares it.
+
+docs/contributing.md says when. The newest release of CHANGELOG.md is the one statement of the
+version, year.month.number; https://keepachangelog.com/en/1.1.0/ has the form of that file.
+"""
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import os
-import subprocess
+import re
 import sys
 from pathlib import Path
 
-from .repository import Refused, Repository
-from .version import Version
+_RELEASE = re.compile(
+    r"^## \[(20\d\d)\.([1-9]|1[0-2])\.(0|[1-9]\d*)\] - \d{4}-\d\d-\d\d$", re.MULTILINE
+)
+_UNRELEASED = "## [Unreleased]"
+_LINK = re.compile(r"^\[Unreleased\]: (\S+)\.\.\.HEAD$", re.MULTILINE)
 
-ROOT = Path(__file__).parents[1]
+# In a pyproject.toml: the package's own version, and what it requires of the others.
+_VERSION = re.compile(r'^(?P<before>version = ")(?P<version>[^"]*)', re.MULTILINE)
+_REQUIREMENT = re.compile(r'^(?P<before> *"dockerflow-\w+~=)(?P<version>[^"]*)', re.MULTILINE)
 
 
-def main(words: list[str] | None = None, root: Path = ROOT) -> int:
-    """Run a command.
+def newest(changelog: str) -> str:
+    """Return the newest release that a changelog names.
 
-    :param words: the command line, by default this process's.
-    :param root: the checkout.
-    :returns: the exit code: 0, or 1 if the command was refused.
+    :raises ValueError: There is none.
     """
-    options = _parser().parse_args(words)
+    found = _RELEASE.search(changelog)
+    if found is None:
+        raise ValueError("CHANGELOG.md has no release; write '## [2026.11.0] - 2026-11-20'")
+    return ".".join(found.groups())
+
+
+def faults(root: Path, tag: str = "") -> list[str]:
+    """Return what does not agree with the newest release of the changelog.
+
+    :param root: the checkout.
+    :param tag: the tag that is released, if one is.
+    """
+    changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    version = newest(changelog)
+    found = [
+        f"{file.relative_to(root)}: {match[0].strip()}, the changelog's newest release is {version}"
+        for file in sorted(root.glob("packages/*/pyproject.toml"))
+        for pattern in (_VERSION, _REQUIREMENT)
+        for match in pattern.finditer(file.read_text(encoding="utf-8"))
+        if match["version"] != version
+    ]
+    if f"\n[{version}]: " not in changelog:
+        found.append(f"CHANGELOG.md: no link for {version}; write '[{version}]: …' at the end")
+    if tag and tag != version:
+        found.append(f"the tag is {tag}, the changelog's newest release {version}; tag {version}")
+    if tag and _UNRELEASED in changelog:
+        found.append(f"CHANGELOG.md: '{_UNRELEASED}' above {version}; run release:prepare, and tag")
+    return found
+
+
+def prepare(root: Path, today: datetime.date) -> str:
+    """Make a release of the unreleased changes, and set its version in all packages.
+
+    :param root: the checkout.
+    :param today: the date of the release; the version is the next one of its month.
+    :returns: the version.
+    :raises ValueError: There are no unreleased changes.
+    """
+    file = root / "CHANGELOG.md"
+    text = file.read_text(encoding="utf-8")
+    link = _LINK.search(text)
+    if _UNRELEASED not in text or link is None:
+        raise ValueError(
+            f"CHANGELOG.md has no '{_UNRELEASED}' with its link at the end "
+            "('[Unreleased]: …...HEAD'); say there what the release changes"
+        )
+    month = f"{today.year}.{today.month}."
+    last = newest(text)
+    number = int(last.removeprefix(month)) + 1 if last.startswith(month) else 0
+    version = f"{month}{number}"
+    text = text.replace(_UNRELEASED, f"## [{version}] - {today}", 1)
+    file.write_text(text.replace(link[0], f"[{version}]: {link[1]}...{version}"), encoding="utf-8")
+    for project in root.glob("packages/*/pyproject.toml"):
+        text = project.read_text(encoding="utf-8")
+        for pattern in (_VERSION, _REQUIREMENT):
+            text = pattern.sub(rf"\g<before>{version}", text)
+        project.write_text(text, encoding="utf-8")
+    return version
+
+
+def main() -> None:
+    """Run a command; exit with 1 and all faults if there are any."""
+    parser = argparse.ArgumentParser(prog="release", description=__doc__)
+    parser.add_argument("command", choices=["prepare", "check"])
+    parser.add_argument("--tag", default="", help="check that this tag is the newest release's")
+    options = parser.parse_args()
+    root = Path.cwd()
     try:
-        print(_run(Repository(root), options))
-    except Refused as refusal:
-        print(f"refused: {options.command}\n{refusal}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="release", description="Release all packages together.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("check", help="changelog and packages agree, and have no faults")
-    prepare = commands.add_parser("prepare", help="set the version, and date the changelog")
-    prepare.add_argument("version", nargs="?", type=_version, help="by default the next")
-    prepare.add_argument("--date", type=_date, help="YYYY-MM-DD, by default today (UTC)")
-    commands.add_parser("confirm", help="this is the repository and the tag of the release")
-    commands.add_parser("upload", help="upload what is in dist")
-    return parser
-
-
-def _version(text: str) -> Version:
-    try:
-        return Version.parse(text)
+        if options.command == "prepare":
+            version = prepare(root, datetime.datetime.now(datetime.UTC).date())
+            print(f"next: commit, git tag {version}, git push origin main {version}")
+        if found := faults(root, options.tag):
+            sys.exit("\n".join(found))
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _date(text: str) -> datetime.date:
-    try:
-        return datetime.date.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; write YYYY-MM-DD") from error
-
-
-def _run(repository: Repository, options: argparse.Namespace) -> str:
-    if options.command == "check":
-        return f"{repository.check()}: changelog and packages agree"
-    if options.command == "confirm":
-        repository.confirm(os.environ)
-        return "this is the repository and the tag of the release"
-    if options.command == "upload":
-        files = repository.confirm_upload()
-        words = [sys.executable, "-m", "twine", "upload", "--skip-existing", *files]
-        if status := subprocess.run(words, cwd=repository.root, check=False).returncode:
-            raise Refused(
-                f"twine ended with status {status}; run it again: what is there is skipped"
-            )
-        return "uploaded"
-    written = repository.prepare(
-        options.version, options.date or datetime.datetime.now(datetime.UTC).date()
-    )
-    if not written:
-        return "nothing to do: changelog and packages say so already"
-    version = Repository(repository.root).check()
-    steps = f"hatch run release:check, commit, git tag {version}, git push origin main {version}"
-    return "\n".join([*map(str, written), f"{version} is set; next: {steps}"])
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()
