@@ -1,1 +1,1 @@
-"""The speed of these packages, measured beside the `dockerflow` 2026.3.4 of the package index."""
+"""Benchmarks: these packages beside the existing ``dockerflow`` and their peers, by pyperf."""

@@ -1,99 +1,101 @@
-"""The command: `hatch run bench:all`, `bench:quick`, `bench:only <beginnings of names>`."""
+"""Compare these packages with the existing one and with their peers, in turns."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
+import subprocess
 import sys
-import time
+import tempfile
+from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
-from . import page, table
-from .environments import named, prepare
-from .measuring import FULL, QUICK, Bench
-from .results import RESULTS, Run, machine
-from .rows import ROWS, Environment, chosen
+import pyperf
+
+from .results import Result, pictures, tables, with_results
+from .rows import REFERENCE, ROWS, Row
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+FRAMEWORKS = ("django", "fastapi", "flask", "sanic")
 
 
 def main() -> None:
-    """Measure what is asked for, and print the table."""
-    asked = _arguments()
-    if asked.command == "page":
-        page.write()
-        return
-    start = time.monotonic()
-
-    def say(what: str) -> None:
-        print(f"[{time.monotonic() - start:4.0f} s] {what}", file=sys.stderr, flush=True)
-
-    try:
-        rows = chosen(asked.prefixes) if asked.command == "only" else list(ROWS)
-    except LookupError as error:
-        sys.exit(str(error.args[0]))
-    try:
-        ours, reference = prepare(asked.python, say)
-        pythons: dict[Environment, str] = {
-            "ours": ours.executable,
-            "reference": reference.executable,
-        }
-        effort = QUICK if asked.command == "quick" or asked.quick else FULL
-        results = Bench(pythons, effort, _core(asked.core), say).measure(rows)
-    except RuntimeError as error:  # a wrong output, unequal environments, a command that fails
-        sys.exit(f"\n{error}")
-    run = Run(ours.python.partition(" ")[0], machine(), named(ours), results)
-    print(table.as_text(run), end="")
-    if asked.output is not None:
-        as_markdown = asked.output.suffix == ".md"
-        text = table.as_markdown([run]) if as_markdown else run.dump()
-        asked.output.write_text(text, encoding="utf-8")
-    if asked.write_docs:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"python-{run.minor}.json").write_text(run.dump(), encoding="utf-8")
-        page.write()
-    say("done")
+    """Measure the rows that are asked for, and print the tables."""
+    parser = argparse.ArgumentParser(prog="hatch run bench:all", description=__doc__)
+    parser.add_argument("rows", nargs="*", help="beginnings of names, such as flask; default: all")
+    parser.add_argument("--quick", action="store_true", help="one round: coarse")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md")
+    options = parser.parse_args()
+    rows = [row for row in ROWS if row.name.startswith(tuple(options.rows or [""]))]
+    if not rows:
+        parser.error(f"no such row; there are {', '.join(row.name for row in ROWS)}")
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory() as folder:
+        ours, reference = _install(Path(folder))
+        for row in rows:
+            results.append(measure(row, ours, reference, rounds=1 if options.quick else 7))
+            done = f"[{len(results)} of {len(rows)}] {row.name}:"
+            print(done, " | ".join(results[-1].cells), file=sys.stderr)
+    versions = ", ".join(f"{name} {version(name)}" for name in FRAMEWORKS)
+    text = (
+        f"Measured on {os.cpu_count()} cores of {platform.machine()}, with Python "
+        f"{platform.python_version()}, {versions}.\n{tables(results)}"
+    )
+    print(text)
+    if options.write_docs:
+        PAGE.write_text(with_results(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+        for name, picture in pictures(results).items():
+            PAGE.with_name(name).write_text(picture, encoding="utf-8")
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="hatch run", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, what in (
-        ("all", "measure all rows, in about ten minutes"),
-        ("quick", "measure all rows coarsely, in under a minute"),
-        ("page", "write docs/benchmarks.md from the results that are kept"),
-        ("only", "measure the rows whose names begin so: `flask`, `logging.summary`"),
-    ):
-        command = commands.add_parser(name, help=what, description=what)
-        command.set_defaults(prefixes=[], quick=False, write_docs=False)
-        if name == "only":
-            command.add_argument("prefixes", nargs="+", help="beginnings of the names of rows")
-            command.add_argument("--quick", action="store_true", help="coarsely")
-        if name == "all":
-            command.add_argument(
-                "--write-docs",
-                action="store_true",
-                help="keep the results in benchmarks/results, and write docs/benchmarks.md",
-            )
-        if name == "page":
-            continue
-        command.add_argument("--python", default="3.11", help="3.11 (default), 3.12 or 3.13")
-        command.add_argument(
-            "--core", type=int, help="the core to measure on; the last one by default"
-        )
-        command.add_argument(
-            "--output", type=Path, help="a .json or .md file for the results as well"
-        )
-    return parser.parse_args()
+def measure(row: Row, ours: str, reference: str, rounds: int) -> Result:
+    """Measure both sides of a row, in turns.
+
+    :param row: the row.
+    :param ours: the folder where these packages are installed.
+    :param reference: that of the existing package.
+    :param rounds: how often; which side comes first changes each time.
+    :raises subprocess.CalledProcessError: The work fails, or its output is wrong.
+    """
+    result = Result(row, [], [])
+    sides = [(ours, row.work, result.ours)]
+    if row.is_compared:
+        sides.append((ours if row.peer else reference, row.name, result.theirs))
+    for _ in range(rounds):
+        for folder, work, times in sides:
+            times.append(_time(folder, work))
+        sides.reverse()
+    return result
 
 
-def _core(asked: int | None) -> int | None:
-    """Return the core to keep to, and keep this process, which mostly waits, to the others."""
-    if not hasattr(os, "sched_setaffinity"):
-        return None
-    allowed = os.sched_getaffinity(0)
-    core = max(allowed) if asked is None else asked
-    if allowed - {core}:
-        os.sched_setaffinity(0, allowed - {core})
-    return core
+def _time(folder: str, work: str) -> float:
+    """Return the seconds that one piece of work takes with what is installed in a folder."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = str(Path(scratch, "times.json"))
+        _run("-m", "benchmarks.work", work, "--in-process", "--quiet", "-o", file, path=folder)
+        return float(median(pyperf.Benchmark.load(file).get_values()))
+
+
+def _install(folder: Path) -> tuple[str, str]:
+    """Install the wheels of this checkout, and the existing package, in a folder for each."""
+    wheels, ours, reference = folder / "wheels", folder / "ours", folder / "reference"
+    _run("-m", "hatch", "-q", "build", "--all", "-t", "wheel", str(wheels))
+    install = ("-m", "uv", "pip", "install", "-q", "--no-deps", "--target")
+    _run(*install, str(ours), *map(str, wheels.glob("*.whl")))
+    _run(*install, str(reference), f"dockerflow=={REFERENCE}")
+    return str(ours), str(reference)
+
+
+def _run(*words: str, path: str = "") -> None:
+    """Run Python in the environment of the benchmarks, with a folder of packages on its path."""
+    # That environment is none to the hatch that is run in it.
+    environ = {k: v for k, v in os.environ.items() if k not in ("HATCH_ENV", "HATCH_ENV_ACTIVE")}
+    environ["PYTHONPATH"] = path
+    command = [sys.executable, *words]
+    subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=True)
 
 
 if __name__ == "__main__":
