@@ -59,12 +59,7 @@ def aget(view: View, where: str = "/page", *, read: int | None = None, **setting
         return await response if asyncio.iscoroutine(response) else response
 
     with serving(awaited, **settings):
-        handler: Any = ASGIHandler()
-
-        async def serve(*arguments: Any) -> None:
-            await asyncio.create_task(handler(*arguments))
-
-        app = ASGIApp(serve)
+        app = ASGIApp(served.asgi_application())
         try:
             return app.request(where, read=read)
         finally:
@@ -79,6 +74,20 @@ BOTH = pytest.mark.parametrize("answer", [get, aget], ids=["wsgi", "asgi"])
 def hello(request: HttpRequest) -> HttpResponse:
     """Be a view."""
     return HttpResponse("hello")
+
+
+class Sync:
+    """A middleware that knows no async."""
+
+    def __init__(self, get_response: View) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Hand on."""
+        return self.get_response(request)
+
+
+SYNC = f"{__name__}.Sync"
 
 
 # ---------------------------------------------------------------------- heartbeats

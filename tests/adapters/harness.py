@@ -118,6 +118,7 @@ class Framework:
     :param is_async: whether it runs on an event loop.
     :param decoded_path: whether the application sees a path without its percent-escapes.
     :param longest_header: the length of the longest header value that is let through.
+    :param crash_page_has_id: whether the page of an unhandled exception passes the adapter.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Framework:
     is_async: bool = False
     decoded_path: bool = True
     longest_header: int = 100_000
+    crash_page_has_id: bool = True
 
 
 FRAMEWORKS = ("flask", "sanic", "fastapi", "django")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import socket
@@ -13,6 +14,7 @@ from typing import Any
 from sanic import HTTPResponse, Request, Sanic
 from sanic.response import text
 
+from dockerflow.logging import request_id_context
 from tests.adapters.apps.sanic import SanicASGIApp, SanicServer, names, served
 from tests.adapters.harness import RunningApp
 
@@ -25,13 +27,28 @@ log_of_app = logging.getLogger("app")
 
 
 def new_app(name: str | None = None, **options: Any) -> AnySanic:
-    """Build an application with a page."""
+    """Build an application with pages that answer, break, break off, and never end."""
     app: AnySanic = Sanic(name or next(names), configure_logging=False, **options)
     app.config.MOTD = False
 
     @app.get("/")
     async def hello(request: AnyRequest) -> HTTPResponse:
         return text("hello")
+
+    @app.get("/boom")
+    async def boom(request: AnyRequest) -> HTTPResponse:
+        raise RuntimeError("boom")
+
+    @app.get("/cut")
+    async def cut(request: AnyRequest) -> None:
+        response: Any = await request.respond()
+        await response.send("one")
+        raise RuntimeError("cut")
+
+    @app.get("/slow")
+    async def slow(request: AnyRequest) -> HTTPResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
 
     return app
 
@@ -85,18 +102,27 @@ def get(path: str, *headers: str, method: str = "GET", last: bool = True) -> byt
     return "\r\n".join([*lines, *(["Connection: close"] if last else []), "", ""]).encode()
 
 
-def asgi_scope(path: str, method: str = "GET") -> dict[str, Any]:
-    """Build the scope of a request."""
+def add_echo(app: AnySanic) -> None:
+    """Add a websocket that sends its request's id, as the request has it and as the context."""
+
+    async def echo(request: AnyRequest, ws: Any) -> None:
+        await ws.send(f"{request.ctx.id} {request_id_context.get()}")
+
+    app.add_websocket_route(echo, "/ws")
+
+
+def websocket_scope(path: str, *headers: tuple[bytes, bytes]) -> dict[str, Any]:
+    """Build the scope of a websocket."""
     return {
-        "type": "http",
+        "type": "websocket",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
+        "scheme": "ws",
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
-        "headers": [],
+        "headers": headers,
         "client": ("127.0.0.1", 50000),
         "server": ("localhost", 80),
+        "subprotocols": [],
     }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import io
 import json
 import pathlib
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -20,14 +23,14 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection, connections
-from django.http import HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import include, path, reverse
 
 from dockerflow.checks import default_registry
 from dockerflow.django import signals, views
+from dockerflow.django.middleware import DockerflowMiddleware
 from tests.adapters.conftest import Log
-from tests.adapters.django import BEATS, OURS, alone, asgi, asgi_heartbeat, heartbeat, migrate
+from tests.adapters.django import BEATS, OURS, SYNC, alone, asgi, asgi_heartbeat, heartbeat, migrate
 from tests.adapters.harness import ASGIApp
 
 
@@ -85,11 +88,11 @@ def test_urls() -> None:
 
 
 def test_urls_of_a_project_that_guards_its_views(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a transaction for each request nor CSRF nor a login stands before a probe."""
+    """Neither a transaction for each request nor a login stands before a probe."""
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
-    stack = ["django.middleware.csrf.CsrfViewMiddleware"]
+    stack: list[str] = []
     if django.VERSION >= (5, 1):
-        stack += [
+        stack = [
             "django.contrib.sessions.middleware.SessionMiddleware",
             "django.contrib.auth.middleware.AuthenticationMiddleware",
             "django.contrib.auth.middleware.LoginRequiredMiddleware",
@@ -99,45 +102,51 @@ def test_urls_of_a_project_that_guards_its_views(monkeypatch: pytest.MonkeyPatch
         mock.patch.object(connection, "ensure_connection", side_effect=AssertionError),
     ):
         assert Client().get("/ops/__heartbeat__").status_code == 200
-        assert Client(enforce_csrf_checks=True).post("/ops/__heartbeat__").status_code == 405
 
 
-def test_urls_under_asgi() -> None:
-    """Included under ASGI, the heartbeat runs async checks on the application's loop."""
+class Extended(DockerflowMiddleware):
+    """A middleware of a project, with a method in sync."""
+
+    def process_request(self, request: Any) -> Any:
+        """Hand on."""
+        return super().process_request(request)
+
+
+@pytest.mark.parametrize(
+    ("path", "stack"),
+    [
+        ("/ops/__heartbeat__", []),
+        ("/__heartbeat__", [OURS]),
+        ("/__heartbeat__", [OURS, SYNC]),
+        ("/__heartbeat__", [f"{__name__}.Extended"]),
+    ],
+    ids=["urls", "middleware", "beside a sync one", "subclass"],
+)
+def test_loop_of_async_checks(path: str, stack: list[str]) -> None:
+    """Under ASGI async checks run on the application's loop, wherever the request is answered."""
     loops: list[object] = []
 
     async def check() -> None:
         loops.append(asyncio.get_running_loop())
 
     default_registry.register(check)
-    with override_settings(ROOT_URLCONF=included(), MIDDLEWARE=[]):
+    with override_settings(ROOT_URLCONF=included(), MIDDLEWARE=stack):
         app = ASGIApp(ASGIHandler())
         try:
-            assert app.request("/ops/__heartbeat__").status == 200
-            assert app.request("/ops/__version__").status == 404
+            assert app.request(path).status == 200
         finally:
             app.close()
     assert loops == [app.loop]
 
 
-def test_views_by_themselves(rf: RequestFactory) -> None:
-    """The views can be called without the middleware, and are patched where they are."""
+def test_views_by_themselves() -> None:
+    """The views can be called without the middleware."""
+    rf = RequestFactory()
     assert views.heartbeat(rf.get("/")).status_code == 200
     assert views.lbheartbeat(rf.head("/")).content == b""
-    with mock.patch("dockerflow.django.views.lbheartbeat", return_value=HttpResponse("patched")):
-        assert Client().get("/__lbheartbeat__").content == b"patched"
-
-
-@pytest.fixture
-def rf() -> RequestFactory:
-    """A factory of requests."""
-    return RequestFactory()
-
-
-def test_length_of_the_answer_to_head() -> None:
-    """HEAD has the length of GET's body."""
-    get, head = Client().get("/__heartbeat__"), Client().head("/__heartbeat__")
-    assert head.headers["Content-Length"] == str(len(get.content))
+    (view,) = [view for pattern, view in views.viewpatterns if pattern.match("/__heartbeat__/")]
+    assert view is views.heartbeat
+    assert views.django_check_registry is django_registry
 
 
 # ---------------------------------------------------------------------- the version
@@ -156,13 +165,6 @@ async def version_of_async(root: str) -> dict[str, str]:
 def version_by_query(root: str) -> dict[str, int]:
     """Be a version callback that asks the database."""
     return {"users": User.objects.count()}
-
-
-@pytest.mark.parametrize("kind", [str, pathlib.Path])
-def test_base_dir(tmp_path: pathlib.Path, kind: Callable[[pathlib.Path], Any]) -> None:
-    """BASE_DIR may be a str or a Path."""
-    (tmp_path / "version.json").write_text("{}")
-    assert heartbeat("/__version__", BASE_DIR=kind(tmp_path)) == {}
 
 
 def test_no_base_dir() -> None:
@@ -187,11 +189,14 @@ def test_version_callback_that_asks_the_database(migrated: None) -> None:
 
 
 def test_version_callback_that_is_not_there(log: Log) -> None:
-    """A callback that can't be imported is a 500 with its name, and logged."""
-    with override_settings(DOCKERFLOW_VERSION_CALLBACK="acme.no.such"):
+    """A callback that can't be imported is a 500 that names the setting, and is logged."""
+    with override_settings(DOCKERFLOW_VERSION_CALLBACK="tests.adapters.no_such.callback"):
         answer = Client().get("/__version__")
     assert answer.status_code == 500
-    assert b"DOCKERFLOW_VERSION_CALLBACK names 'acme.no.such'" in answer.content
+    assert answer.content.startswith(
+        b"DOCKERFLOW_VERSION_CALLBACK is 'tests.adapters.no_such.callback'"
+    )
+    assert b"No module" not in answer.content  # an import error may hold a password
     assert len(log.of("dockerflow.django")) == 1
 
 
@@ -262,14 +267,39 @@ def test_checks_of_django() -> None:
     assert not any("settings_make_sense" in name for name in everything)
 
 
+def test_checks_of_installed_packages(tmp_path: pathlib.Path) -> None:
+    """Of the checks registered with Django, an installed package's run only where all are to."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    source = "from django.core.checks import Info\ndef complains(**kwargs): return [Info('x')]\n"
+    (folder / "acme_installed.py").write_text(source)
+    with mock.patch.object(sys, "path", [str(folder), *sys.path]):
+        complains = importlib.import_module("acme_installed").complains
+    django_registry.register(complains)
+    assert heartbeat()["checks"] == {}
+    assert "complains" in heartbeat(DOCKERFLOW_SYSTEM_CHECKS=True)["checks"]
+    assert heartbeat(ROOT_URLCONF="acme_installed.urls")["checks"] == {"complains": "info"}
+    del sys.modules["acme_installed"]
+
+
+def test_silenced_checks(log: Log) -> None:
+    """SILENCED_SYSTEM_CHECKS counts as it is at that moment, also where it was appended to."""
+    default_registry.register(acme_check)
+    with override_settings(SILENCED_SYSTEM_CHECKS=[]):
+        assert heartbeat()["status"] == "info"
+        settings.SILENCED_SYSTEM_CHECKS.append("acme.I001")
+        assert heartbeat()["status"] == "ok"
+        assert len(log.of("dockerflow.checks.registry")) == 2
+
+
 @BEATS
-def test_unknown_check(beat: Callable[..., Any]) -> None:
-    """A path that leads nowhere fails the heartbeat with a message that names it."""
+def test_unknown_check(log: Log, beat: Callable[..., Any]) -> None:
+    """A path that leads nowhere fails the heartbeat, and the log names it."""
     assert beat(DOCKERFLOW_CHECKS=None)["checks"] == {}
     body = beat(DOCKERFLOW_CHECKS=["acme.no.such", f"{__name__}.acme_check"])
     assert body["checks"] == {"such": "error", "acme_check": "info"}
-    (text,) = body["details"]["such"]["messages"].values()
-    assert "DOCKERFLOW_CHECKS names 'acme.no.such'" in text
+    (line,) = [line for line in log.of("dockerflow.checks.registry") if line["Severity"] == 3]
+    assert "DOCKERFLOW_CHECKS is 'acme.no.such'" in line["Fields"]["traceback"]
 
 
 @pytest.mark.parametrize(
@@ -279,8 +309,6 @@ def test_unknown_check(beat: Callable[..., Any]) -> None:
         {"DOCKERFLOW_CHECKS": 7},
         {"DOCKERFLOW_CHECKS": [f"{__name__}.OURS"]},
         {"DOCKERFLOW_VERSION_CALLBACK": "acme.no.such"},
-        {"DOCKERFLOW_REQUEST_ID_HEADER_NAME": "X Request"},
-        {"DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE": 200},
     ],
     ids=str,
 )
@@ -294,12 +322,53 @@ def test_wrong_settings(log: Log, wrong: dict[str, Any]) -> None:
         assert Client().get("/__heartbeat__").status_code in (200, 500)
 
 
+SECURITY = "django.middleware.security.SecurityMiddleware"
+
+
+class Mine(DockerflowMiddleware):
+    """A middleware of a project."""
+
+
+@pytest.mark.parametrize("ours", [OURS, f"{__name__}.Mine"])
+def test_middleware_that_is_not_first(ours: str) -> None:
+    """manage.py check warns where another middleware may answer before ours, and still passes."""
+
+    def checked(*stack: str) -> str:
+        output = io.StringIO()
+        with override_settings(MIDDLEWARE=list(stack)):
+            call_command("check", stdout=output, stderr=output)
+        return output.getvalue()
+
+    assert f"(dockerflow.W001) {SECURITY} stands before" in checked(SECURITY, ours)
+    assert "dockerflow.W001" not in checked(ours, SECURITY)
+    assert "dockerflow.W001" not in checked(SECURITY)
+
+
 def test_details_by_default() -> None:
     """The heartbeat shows its details where DEBUG is on."""
     with override_settings():
         del settings.DOCKERFLOW_HEARTBEAT_SHOW_DETAILS
         assert heartbeat(DEBUG=False) == {"status": "ok"}
         assert "checks" in heartbeat(DEBUG=True)
+
+
+HANGING = """
+import asyncio
+from django.test import Client
+import tests.adapters.apps.django
+from dockerflow import checks
+
+@checks.register(timeout=0.1)
+async def hung():
+    await asyncio.Event().wait()
+
+assert Client().get("/__heartbeat__").status_code == 500
+"""
+
+
+def test_hung_async_check_at_exit() -> None:
+    """An async check that hangs does not keep the process alive."""
+    subprocess.run([sys.executable, "-c", HANGING], check=True, timeout=30)
 
 
 # ---------------------------------------------------------------------- signals

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import got_request_exception
@@ -55,48 +53,41 @@ def test_methods(middleware: DockerflowMiddleware, request_: HttpRequest, log: L
     assert request_id_context.get() is None
 
 
-@pytest.mark.parametrize("response", [None, {}])
-def test_no_response(
-    middleware: DockerflowMiddleware, request_: HttpRequest, log: Log, response: Any
-) -> None:
-    """What is no response is handed on, and recorded without a code."""
-    middleware.process_request(request_)
-    assert middleware.process_response(request_, response) is response
-    assert "code" not in log.summary
-
-
 def test_process_exception(
     middleware: DockerflowMiddleware, request_: HttpRequest, log: Log
 ) -> None:
-    """process_exception, called by itself, records the exception; the response adds nothing."""
+    """process_exception, called by itself, is in the one record, unless it was answered."""
+    middleware.process_request(request_)
+    middleware.process_exception(request_, ValueError("boom"))
+    assert log.summaries == []
+    middleware.process_response(request_, HttpResponse(status=500))
+    assert (log.summary["errno"], log.summary["msg"]) == (500, "boom")
     middleware.process_request(request_)
     middleware.process_exception(request_, Http404())
-    assert log.summaries == []
-    middleware.process_exception(request_, ValueError("boom"))
-    assert (log.summary["errno"], log.summary["msg"]) == (500, "boom")
-    middleware.process_response(request_, HttpResponse(status=500))
-    assert len(log.summaries) == 1
-    request_id_context.set(None)
+    middleware.process_response(request_, HttpResponse(status=404))
+    assert log.summaries[1]["errno"] == 0
 
 
 def test_removed_attributes(
     middleware: DockerflowMiddleware, request_: HttpRequest, log: Log
 ) -> None:
-    """Where tests remove the start or the id, or there has been none, there is no t and no id."""
+    """Without start, id and response there are no t and code, and the id that was given."""
     middleware.process_request(request_)
+    rid = vars(request_)["_id"]
     del vars(request_)["_id"], vars(request_)["_start_timestamp"]
-    middleware.process_response(request_, None)
-    middleware.process_response(RequestFactory().get("/"), HttpResponse())
-    assert [(each["rid"], "t" in each) for each in log.summaries] == [(None, False)] * 2
+    assert middleware.process_response(request_, None) is None
+    assert log.summary["rid"] == rid
+    assert not {"t", "code"} & log.summary.keys()
 
 
 def test_request_used_twice(
     middleware: DockerflowMiddleware, request_: HttpRequest, log: Log
 ) -> None:
-    """A request that a test uses again has an id and a record of its own each time."""
+    """A request that a test uses again has a record of its own each time, however it is used."""
+    middleware.process_response(request_, HttpResponse())
     middleware(request_)
     middleware(request_)
-    assert len({each["rid"] for each in log.summaries}) == 2
+    assert [each["code"] for each in log.summaries] == [200, 200, 200]
 
 
 def test_extra_meta(middleware: DockerflowMiddleware, request_: HttpRequest) -> None:
@@ -180,6 +171,22 @@ def test_subclass_that_raises(answer: Callable[..., Answer], log: Log) -> None:
     assert "mine" in line["Fields"]["error"]
 
 
+class Late(DockerflowMiddleware):
+    """A middleware that raises when the record has been written."""
+
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
+        """Raise at the end."""
+        super().process_response(request, response)
+        raise LookupError("late")
+
+
+def test_subclass_that_raises_too_late(log: Log) -> None:
+    """A subclass that raises after the record is Django's to answer, and nothing else is logged."""
+    assert get(hello, MIDDLEWARE=[f"{__name__}.Late"]).status == 500
+    assert len(log.summaries) == 1
+    assert log.of("dockerflow.django") == []
+
+
 def test_listed_twice(log: Log) -> None:
     """A middleware that is listed twice, or with a subclass of it, records a request once."""
     page = get(hello, MIDDLEWARE=[OURS, OURS, f"{__name__}.Extended"])
@@ -212,7 +219,7 @@ def test_exceptions_with_a_status(
         raise error
 
     assert answer(view).status == code
-    assert (log.summary["code"], log.summary["errno"], log.summary["msg"]) == (code, 0, "")
+    assert (log.summary["code"], log.summary["errno"], log.summary.get("msg", "")) == (code, 0, "")
 
 
 class Raising:
@@ -254,7 +261,7 @@ def test_exception_that_the_application_reports(log: Log) -> None:
         return HttpResponse()
 
     assert get(view).status == 200
-    assert (log.summary["errno"], log.summary["msg"]) == (0, "")
+    assert (log.summary["errno"], log.summary.get("msg", "")) == (0, "")
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt()], ids=repr)
@@ -271,61 +278,23 @@ def test_worker_shutdown(log: Log, error: BaseException) -> None:
     assert request_id_context.get() is None
 
 
-def test_propagated_exceptions(log: Log) -> None:
-    """An exception that Django hands on is the same object, and recorded."""
+def test_exceptions_of_the_test_client(log: Log) -> None:
+    """Django's test client raises what a view raised, or answers with the page and its id."""
     error = LookupError("mine")
 
-    def view(request: HttpRequest) -> HttpResponse:
+    def view(request: HttpRequest, rest: str = "") -> HttpResponse:
         raise error
 
-    assert get(view, DEBUG_PROPAGATE_EXCEPTIONS=True).error is error
-    assert (log.summary["errno"], log.summary["msg"]) == (500, "mine")
-
-
-def test_exceptions_of_the_test_client(log: Log) -> None:
-    """Django's test client raises what a view raised, or answers with the page."""
-
-    def view(request: HttpRequest, rest: str = "") -> HttpResponse:
-        raise LookupError("mine")
-
     with serving(view):
-        with pytest.raises(LookupError, match="mine"):
+        with pytest.raises(LookupError) as raised:
             Client().get("/page")
-        assert Client(raise_request_exception=False).get("/page").status_code == 500
-        with pytest.raises(Exception, match="__error__ endpoint"):
-            Client().get("/__error__")
-    assert [each["errno"] for each in log.summaries] == [500, 500, 500]
-
-
-def test_page_of_the_error_endpoint() -> None:
-    """The page of an endpoint that raises bears the id, like that of any view."""
-    page = get(hello, "/__error__")
-    assert (page.status, page.error) == (500, None)
-    assert page.header("X-Request-ID")
-
-
-@pytest.mark.parametrize("error", [None, LookupError("mine")], ids=["answered", "raised"])
-def test_nothing_is_kept(log: Log, error: Exception | None) -> None:
-    """A request is forgotten as soon as it has been answered, if Django itself forgets it."""
-    import weakref
-
-    requests: list[weakref.ref[HttpRequest]] = []
-
-    def view(request: HttpRequest) -> HttpResponse:
-        requests.append(weakref.ref(request))
-        if error is not None:
-            raise error.with_traceback(None)
-        return HttpResponse()
-
-    gc.collect()
-    gc.disable()
-    try:
-        get(view, MIDDLEWARE=[])
-        get(view)
-        kept = [each() is not None for each in requests]
-        assert kept[0] is kept[1]
-    finally:
-        gc.enable()
+        assert raised.value is error
+        for path in ("/page", "/__error__"):
+            page = Client(raise_request_exception=False).get(path)
+            assert (page.status_code, page.has_header("X-Request-ID")) == (500, True)
+        with override_settings(DEBUG_PROPAGATE_EXCEPTIONS=True), pytest.raises(LookupError):
+            Client().get("/page")
+    assert [each["errno"] for each in log.summaries] == [500] * 4
 
 
 # ---------------------------------------------------------------------- requests
@@ -351,48 +320,57 @@ def test_raw_query(log: Log, query: bytes) -> None:
     assert log.summary["querystring"] == "a=é"
 
 
+def test_id_for_others(log: Log) -> None:
+    """The id is in request.META for other middleware, and on the lines that Django logs later."""
+    seen: list[str] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(request.headers["X-Request-ID"])
+        return HttpResponse(status=503)
+
+    page = get(view)
+    assert seen == [page.header("X-Request-ID")]
+    (line,) = log.of("django.request")
+    assert line["Fields"]["rid"] == seen[0]
+
+
+def test_path_below_a_mount(log: Log) -> None:
+    """The path is the whole path, and is excluded with and without what it is mounted at."""
+    handler = WSGIHandler()
+    environ = environ_of("/page", "GET", "", None, b"")
+    with serving(lambda request, rest="": HttpResponse()):
+        for excluded in ("/other", "/page/", "/mount/page"):
+            with override_settings(DOCKERFLOW_SUMMARY_EXCLUDE_PATHS=excluded):
+                call(handler, {**environ, "SCRIPT_NAME": "/mount"})
+    assert log.summary["path"] == "/mount/page"
+
+
 # ---------------------------------------------------------------------- settings
 
 
 def test_settings_that_change(log: Log) -> None:
-    """Each request goes by the settings as they are then, however they have been changed."""
+    """The settings of requests are those of the moment, wherever Django says that they change."""
 
-    def answer() -> tuple[str | None, str | None, Any]:
-        headers = Client().get("/page?a=b").headers
-        return headers.get("X-Request-ID"), headers.get("X-Mine"), log.summaries[-1]["rid"]
+    def header() -> str | None:
+        names = dict(Client().get("/page?a=b").headers)
+        return next((name for name in names if name in ("X-Request-ID", "X-Mine")), None)
 
     with serving(lambda request, rest="": HttpResponse()):
-        with override_settings():
-            ours, mine, rid = answer()
-            assert (ours, mine) == (rid, None)
-        settings.DOCKERFLOW_REQUEST_ID_HEADER_NAME = "X-Mine"
-        with override_settings():
-            ours, mine, rid = answer()
-            assert (ours, mine) == (None, rid)
-        with override_settings(DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER=False):
-            assert answer()[:2] == (None, None)
-        assert answer()[1] is not None
-        settings.DOCKERFLOW_SUMMARY_LOG_QUERYSTRING = True
-        answer()
+        assert header() == "X-Request-ID"
+        with override_settings(DOCKERFLOW_REQUEST_ID_HEADER_NAME="X-Mine"):
+            assert header() == "X-Mine"
+            with override_settings(DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER="off"):
+                assert header() is None
+        assert header() == "X-Request-ID"
+        with override_settings(DOCKERFLOW_SUMMARY_LOG_QUERYSTRING=True):
+            header()
         assert log.summaries[-1]["querystring"] == "a=b"
-        paths = settings.DOCKERFLOW_SUMMARY_EXCLUDE_PATHS = ["/other"]
-        answer()
-        count = len(log.summaries)
-        paths.append("/page")
-        Client().get("/page")
-        assert len(log.summaries) == count
-        with override_settings():
-            assert Client().get("/page").headers["X-Mine"]
-            del settings.DOCKERFLOW_REQUEST_ID_HEADER_NAME
-            assert Client().get("/page").headers["X-Request-ID"]
 
 
-def test_headers_of_the_applications_own(log: Log) -> None:
-    """A response whose headers are no longer Django's own gets the id all the same."""
-
-    def view(request: HttpRequest) -> HttpResponse:
-        response: Any = HttpResponse()
-        response.headers = {"Content-Type": "text/plain"}
-        return response  # type: ignore[no-any-return]
-
-    assert get(view).header("X-Request-ID") == log.summary["rid"]
+def test_wrong_settings_met_by_a_request(log: Log) -> None:
+    """A setting that makes no sense is replaced by its default, and logged once."""
+    with serving(lambda request, rest="": HttpResponse(), DOCKERFLOW_REQUEST_ID_HEADER_NAME="a b"):
+        client = Client()
+        assert [client.get("/page").has_header("X-Request-ID") for _ in range(2)] == [True, True]
+    (line,) = log.of("dockerflow.django")
+    assert line["Fields"]["msg"].startswith("DOCKERFLOW_REQUEST_ID_HEADER_NAME is 'a b'; set it to")

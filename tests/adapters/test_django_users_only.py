@@ -124,18 +124,3 @@ def test_user_set_by_the_application(log: Log, user: Any, uid: Any) -> None:
     assert get(view).status == 200
     assert log.summary["uid"] == uid
     assert len(log.of("dockerflow.django")) == (type(user) is Failing)
-
-
-def test_user_without_loaded_key(user: User, log: Log) -> None:
-    """A user whose key would have to be read from the database is not recorded."""
-    loaded = User.objects.get(pk=user.pk)
-    del vars(loaded)["id"]
-
-    def view(request: HttpRequest) -> HttpResponse:
-        request.user = loaded
-        return HttpResponse()
-
-    with CaptureQueriesContext(connection) as queries:
-        get(view)
-    assert (log.summary["uid"], len(queries)) == ("", 0)
-    assert log.of("dockerflow.django") == []

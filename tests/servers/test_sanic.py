@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -78,3 +79,79 @@ def test_end(example: Example, number: int) -> None:
     written = [line for line in example.log.splitlines() if line]
     assert [line for line in written if not line.startswith("{")] == []
     assert example.summary("only")["path"] == "/"
+
+
+# ---------------------------------------------------------------------- app.run() in a script
+
+SCRIPT = """
+import asyncio
+import sys
+
+from sanic import Sanic, text
+from sqlalchemy import create_engine
+
+from dockerflow.sanic import Dockerflow
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "dockerflow.logging.RequestIdLogFilter"}},
+    "handlers": {
+        "mozlog": {"class": "dockerflow.logging.MozlogHandler", "filters": ["request_id"]}
+    },
+    "root": {"level": "INFO", "handlers": ["mozlog"]},
+}
+port, method, workers = sys.argv[1:]
+Sanic.start_method = method
+app = Sanic("script", log_config=LOGGING)
+app.config.MOTD = False
+app.config.GRACEFUL_SHUTDOWN_TIMEOUT = 0.1
+dockerflow = Dockerflow(app, db=create_engine("sqlite://"))
+dockerflow.check(lambda: None, name="local")
+
+
+@app.get("/slow")
+async def slow(request):
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    app.run(port=int(port), workers=int(workers), single_process=workers == "0")
+"""
+
+
+@pytest.fixture
+def script() -> Iterator[Callable[..., WebServer]]:
+    """Start a script that calls ``app.run()``."""
+    with contextlib.ExitStack() as stack:
+
+        def start(method: str, workers: int) -> WebServer:
+            server = WebServer(("script.py", "{port}", method, str(workers)))
+            stack.callback(server.close)
+            stack.callback(server.kill)
+            (server.dir / "script.py").write_text(SCRIPT)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_run(script: Callable[..., WebServer], method: str, workers: int) -> None:
+    """An application starts its workers by app.run(), whatever the extension holds."""
+    server = script(method, workers)
+    assert b'"local": "ok"' in server.get("/__heartbeat__", "only")
+    assert server.summary("only")["code"] == 200
+
+
+def test_stop_during_a_request(script: Callable[..., WebServer]) -> None:
+    """A request that the server's end cuts off is an error of the server's, and no 499."""
+    server = script("spawn", 0)
+    with server.connect("/slow", "cut") as sock:
+        server.get("/__lbheartbeat__")  # the one before is being handled by now
+        os.kill(server.pid, signal.SIGTERM)
+        assert sock.recv(1000) == b""
+    fields = server.summary("cut")
+    assert (fields["code"], fields["errno"]) == (500, 500)
+    assert fields["msg"] == "The connection was closed before the response had ended"

@@ -100,7 +100,9 @@ def test_one_summary(server: WebServer, path: str, status: int, code: int, errno
     rid = f"one{path}"
     answer = server.get(path, rid)
     assert answer.startswith(b"HTTP/1.1 %d" % status)
-    assert b"x-request-id: %s\r\n" % rid.encode().lower() in answer.lower()
+    # Starlette makes the page of an unhandled exception outside of all middleware.
+    has_id = not (code == 500 and server.words[-1].startswith("tests.servers.apps.fastapi"))
+    assert (b"x-request-id: %s\r\n" % rid.encode().lower() in answer.lower()) is has_id
     fields = server.summary(rid)
     assert (fields["code"], fields["errno"], fields["path"]) == (code, errno, path)
 

@@ -30,9 +30,8 @@ class FaultProxy:
     - ``reset``: RST; ``close``: FIN;
     - ``garbage``: answer nonsense.
 
-    ``delay`` is in seconds, before each chunk of an answer; ``cut_after`` is how many bytes of
-    answers a connection gets before it is closed. ``down()`` refuses connections, ``up()`` listens
-    on the same port again.
+    ``cut_after`` is how many bytes of answers a connection gets before it is closed. ``down()``
+    refuses connections, ``up()`` listens on the same port again.
 
     :param host: where the server listens.
     :param port: its port.
@@ -40,7 +39,6 @@ class FaultProxy:
 
     def __init__(self, host: str, port: int) -> None:
         self.upstream = (host, port)
-        self.delay = 0.0
         self.cut_after: int | None = None
         self.port = free_port()
         self._mode: Mode = "pass"
@@ -199,8 +197,6 @@ class FaultProxy:
             if answer:
                 if self.mode == "garbage":
                     data = GARBAGE
-                if self.delay:
-                    await asyncio.sleep(self.delay)
                 if self.cut_after is not None:
                     data = data[: max(0, self.cut_after - sent)]
             writer.write(data)
@@ -242,3 +238,48 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):  # closed already
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
+
+
+def refuse(proxy: FaultProxy) -> None:
+    """Refuse connections."""
+    proxy.down()
+
+
+def fall_silent(proxy: FaultProxy) -> None:
+    """Answer nothing more."""
+    proxy.mode = "silent"
+
+
+def reset(proxy: FaultProxy) -> None:
+    """Reset connections."""
+    proxy.mode = "reset"
+    proxy.drop_all(reset=True)
+
+
+def hang_up(proxy: FaultProxy) -> None:
+    """Close connections."""
+    proxy.mode = "close"
+    proxy.drop_all()
+
+
+def babble(proxy: FaultProxy) -> None:
+    """Answer nonsense."""
+    proxy.mode = "garbage"
+    proxy.drop_all()
+
+
+def cut_short(proxy: FaultProxy) -> None:
+    """Close connections within the first answer."""
+    proxy.cut_after = 3
+    proxy.drop_all()
+
+
+FAULTS = (refuse, fall_silent, reset, hang_up, babble, cut_short)
+"""The faults of a network."""
+
+
+def heal(proxy: FaultProxy) -> None:
+    """Forward again."""
+    proxy.up()
+    proxy.mode = "pass"
+    proxy.cut_after = None

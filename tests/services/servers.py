@@ -239,7 +239,6 @@ class RedisServer(Server):
     def __init__(self, *options: str) -> None:
         super().__init__()
         self.binary = find_redis()
-        self.socket = self.dir / "redis.sock"
         self.options = options
 
     @property
@@ -247,16 +246,11 @@ class RedisServer(Server):
         """Its URL over TCP."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    @property
-    def unix_url(self) -> str:
-        """Its URL over its Unix socket."""
-        return f"unix://{self.socket}?db=0"
-
     def command(self) -> list[str]:
         """Say the command line: nothing is written to disk."""
         return [
             *(str(self.binary), "--bind", "127.0.0.1", "--port", str(self.port)),
-            *("--unixsocket", str(self.socket), "--dir", str(self.dir)),
+            *("--dir", str(self.dir)),
             *("--save", "", "--appendonly", "no", "--daemonize", "no"),
             *self.options,
         ]

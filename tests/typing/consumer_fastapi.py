@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from dockerflow.checks import Check, CheckRegistry
-from dockerflow.fastapi import Dockerflow, checks, router, routes
+from dockerflow.fastapi import Dockerflow, checks, router
 from dockerflow.fastapi.middleware import MozlogRequestSummaryLogger, RequestIdMiddleware
 
 dockerflow = Dockerflow(silenced_checks=["x"], registry=CheckRegistry(), on_heartbeat_failed=print)
@@ -49,7 +49,7 @@ def create() -> FastAPI:
     app.add_middleware(MozlogRequestSummaryLogger)
     assert_type(dockerflow.init_app(app), None)
     assert_type(dockerflow.checks, dict[str, Check])
-    Own(Starlette(routes=routes))
+    Own(Starlette())
     dockerflow.init_check(checks.check_redis_connected, object())
     Dockerflow(app="app")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(bare(), list[checks.Error])

@@ -323,25 +323,30 @@ class ClosingHandler(ASGIHandler):
         return body
 
 
+def asgi_application() -> Callable[..., Any]:
+    """Return Django's ASGI application: each request in a task of its own, as servers do it."""
+    handler: Any = ClosingHandler()
+
+    async def serve(*arguments: Any) -> None:
+        bodies: list[IO[bytes]] = []
+        _bodies.set(bodies)
+        try:
+            await asyncio.create_task(handler(*arguments))
+        finally:
+            for body in bodies:
+                body.close()
+
+    return serve
+
+
 class DjangoASGIApp(ASGIApp):
-    """The application as an ASGI server calls it: each request in a task of its own."""
+    """The application as an ASGI server calls it."""
 
     def __init__(self, options: Options) -> None:
         self.world = World(options, AsyncViews)
         with self.world.entered():
             check_settings()
-            handler: Any = ClosingHandler()
-
-        async def serve(*arguments: Any) -> None:
-            bodies: list[IO[bytes]] = []
-            _bodies.set(bodies)
-            try:
-                await asyncio.create_task(handler(*arguments))
-            finally:
-                for body in bodies:
-                    body.close()
-
-        super().__init__(serve)
+            super().__init__(asgi_application())
 
     def request(self, path: str, method: str = "GET", **options: Any) -> Answer:
         """Send a request, with the application's settings and checks in force."""

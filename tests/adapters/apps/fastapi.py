@@ -150,6 +150,7 @@ FRAMEWORKS = tuple(
         logger="dockerflow.fastapi.views",
         lbheartbeat_body=b'{"status": "ok"}',
         is_async=True,
+        crash_page_has_id=False,
     )
     for name, create in (("fastapi", create_fastapi), ("starlette", create_starlette))
 )

@@ -65,7 +65,7 @@ def create_app(options: Options) -> Flask:
 
     @app.get("/redirect")
     def redirected() -> BaseResponse:
-        return redirect("/")
+        return redirect("/", 302)  # Flask 3.2 would say 303
 
     @app.get("/stream")
     def stream() -> Response:

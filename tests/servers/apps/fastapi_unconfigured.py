@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
 
+import anyio.lowlevel
 from fastapi import BackgroundTasks, FastAPI, Request, WebSocket
+from fastapi.responses import StreamingResponse
 
 from dockerflow.fastapi import Dockerflow
 from dockerflow.logging import request_id_context
 
 app = FastAPI()
 dockerflow = Dockerflow(app)
+dockerflow.check(list, name="sync")
 log = logging.getLogger("uvicorn.error")
 
 
@@ -23,6 +27,26 @@ def hello() -> str:
 async def upload(request: Request) -> int:
     log.info("upload begun")
     return len(await request.body())
+
+
+@dockerflow.check
+async def awaited() -> None: ...
+
+
+@dockerflow.heartbeat_passed
+async def passed(level: int) -> None:
+    await anyio.lowlevel.checkpoint()
+    log.info("passed")
+
+
+@app.get("/stream")
+async def stream() -> StreamingResponse:
+    async def chunks() -> AsyncIterator[str]:
+        for chunk in ("one", "two"):
+            await anyio.lowlevel.checkpoint()
+            yield chunk
+
+    return StreamingResponse(chunks())
 
 
 @app.get("/task")

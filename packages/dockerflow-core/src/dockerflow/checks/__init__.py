@@ -1,4 +1,4 @@
-"""Health checks: what they say, where they are registered, and how they are run.
+"""Health checks: registering them, running them, and the messages that they return.
 
 A check is any callable that returns messages. Register it, and the heartbeat runs it::
 
@@ -12,8 +12,8 @@ A check is any callable that returns messages. Register it, and the heartbeat ru
 
 from __future__ import annotations
 
-from . import messages, registry
-from .extension import ChecksOfExtension
+from .environment import Check, CheckEnvironment
+from .findings import CheckDetails, ChecksResults
 from .messages import (
     CRITICAL,
     DEBUG,
@@ -40,26 +40,6 @@ from .registry import (
     run_checks_async,
 )
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .results import CheckDetails, ChecksResults
-    from .surroundings import Check, Surroundings
-else:
-
-    def __getattr__(name: str) -> object:
-        """Import on use what only heartbeats need."""
-        # With dataclasses and typing, five milliseconds.
-        if name in ("CheckDetails", "ChecksResults"):
-            from . import results
-
-            return getattr(results, name)
-        if name in ("Check", "Surroundings"):
-            from . import surroundings
-
-            return getattr(surroundings, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 __all__ = [
     "CRITICAL",
     "DEBUG",
@@ -69,24 +49,21 @@ __all__ = [
     "WARNING",
     "Check",
     "CheckDetails",
+    "CheckEnvironment",
     "CheckMessage",
     "CheckRegistry",
-    "ChecksOfExtension",
     "ChecksResults",
     "Critical",
     "Debug",
     "Error",
     "Info",
-    "Surroundings",
     "Warning",
     "clear_checks",
     "default_registry",
     "get_checks",
     "level_to_text",
-    "messages",
     "register",
     "register_partial",
-    "registry",
     "run_checks",
     "run_checks_async",
 ]

@@ -1,42 +1,41 @@
-"""Whether the database has all the migrations of an Alembic directory, sync and async.
+"""Whether the database has all the migrations of an Alembic directory.
 
-The heads of the scripts are compared with the revisions in the database's version table. Nothing of
-the application is run for that: not ``env.py``, which may log, connect or migrate, and the scripts
-only as far as Alembic imports them, once for each state of the directory. The version table is read
-over a connection of the check's own, as in :mod:`dockerflow.checks.sqlalchemy`, and never created.
+The heads of the migration scripts are compared with the revisions in the database's version table.
+``env.py`` is not run, and the version table is never created.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
+import sys
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dockerflow.health import INFO_CANT_CHECK_MIGRATIONS, WARNING_UNAPPLIED_MIGRATION
 
-from ._database import (
-    async_connection_to,
-    connection_to,
-    engine_of,
+from .messages import CheckMessage, Info, Warning
+from .services import import_extra, public_text
+from .sqlalchemy import (
+    engines_of,
     failure_text,
     is_async_engine,
-    require_sqlalchemy,
+    require_database,
+    use_connection,
+    use_connection_async,
 )
-from ._migrations import NoScripts, Revisions, read_revisions, read_revisions_async
-from ._services import needed
-from .messages import CheckMessage, Info, Warning
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
     from sqlalchemy.engine import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = [
-    "check_migrations_applied",
-    "check_migrations_applied_async",
-    "migrations_check",
-]
+    Source = Config | str | os.PathLike[str]
+
+__all__ = ["check_migrations_applied", "check_migrations_applied_async", "migrations_check"]
 
 
 def migrations_check(
@@ -48,19 +47,13 @@ def migrations_check(
 ) -> Callable[[], Any]:
     """Return the check that fits a database: a sync or an async callable without arguments.
 
-    :param migrate: as for :func:`check_migrations_applied`.
-    :param database: as there, or as for :func:`check_migrations_applied_async`.
-    :param version_table: as there.
-    :param version_table_schema: as there.
-    :raises ModuleNotFoundError: Alembic or SQLAlchemy is not installed.
-    :raises TypeError: there is no database to look at.
+    The parameters are those of :func:`check_migrations_applied` or
+    :func:`check_migrations_applied_async`, and so are the exceptions.
     """
-    _require()
+    _require(migrate, database)
     table = {"version_table": version_table, "version_table_schema": version_table_schema}
     if is_async_engine(database):
         return functools.partial(check_migrations_applied_async, migrate, database, **table)
-    if database is None and not hasattr(migrate, "db"):
-        raise TypeError(_NO_DATABASE)
     return functools.partial(check_migrations_applied, migrate, database, **table)
 
 
@@ -71,111 +64,148 @@ def check_migrations_applied(
     version_table: str | None = None,
     version_table_schema: str | None = None,
 ) -> list[CheckMessage]:
-    """Say whether the database has all migrations.
+    """Check that the database has all migrations.
 
-    :param migrate: a :class:`flask_migrate.Migrate`, an :class:`alembic.config.Config` or the path
-        of an ``alembic.ini``. For Flask-Migrate an application context is needed.
+    :param migrate: a :class:`flask_migrate.Migrate` (in an application context), an
+        :class:`alembic.config.Config` or the path of an ``alembic.ini``.
     :param database: what :func:`dockerflow.checks.sqlalchemy.check_database_connected` takes; by
         default the ``db`` of Flask-Migrate.
-    :param version_table: the version table's name, by default the one Flask-Migrate was given, and
-        otherwise Alembic's ``alembic_version``; what ``env.py`` itself sets can't be seen here.
-    :param version_table_schema: its schema, likewise; by default the connection's own.
-    :return: nothing, or one message: ``dockerflow.health.W001`` (unapplied migrations, or a
+    :param version_table: the version table's name, by default that of Flask-Migrate or Alembic. A
+        name that ``env.py`` sets is not known here.
+    :param version_table_schema: its schema, by default that of Flask-Migrate or the connection.
+    :returns: nothing, or one message: ``dockerflow.health.W001`` (unapplied migrations, or a
         database ahead of the code) or ``I001`` (the database or the migrations can't be read).
-    :raises ModuleNotFoundError: Alembic or SQLAlchemy is not installed.
-    :raises TypeError: there is no database to look at, or it is an async engine.
+    :raises ModuleNotFoundError: if Alembic or SQLAlchemy is not installed.
+    :raises TypeError: if one of them is of another type, or there is no database.
     """
-    _require()
+    _require(migrate, database)
     source = migrate
-    if hasattr(migrate, "get_config"):
+    if _is_extension(migrate):
         options = getattr(migrate, "alembic_ctx_kwargs", {})
         version_table = version_table or options.get("version_table")
         version_table_schema = version_table_schema or options.get("version_table_schema")
         database = migrate.db if database is None else database
         source = migrate.get_config()
-    if database is None:
-        raise TypeError(_NO_DATABASE)
-    engine: Any = None
-    try:
-        revisions = read_revisions(source)
-        engine = engine_of(database)
-        with connection_to(engine) as connection:
-            applied = _applied(connection, version_table, version_table_schema)
-    except Exception as error:
-        return [_failure(error, engine)]
-    return _judge(revisions, applied)
+    read = _reader(version_table, version_table_schema)
+    messages: list[CheckMessage] = []
+    engines = engines_of(database)
+    if None in engines:  # the default, which Flask-Migrate migrates
+        engines = {None: engines[None]}
+    for bind, engine in engines.items():
+        try:
+            applied = use_connection(engine, read)
+        except Exception as error:
+            messages.append(_no_connection(error, engine, bind))
+        else:
+            messages += _compare(source, applied, bind)
+    return messages
 
 
 async def check_migrations_applied_async(
-    migrate: Config | str | os.PathLike[str],
+    migrate: Source,
     engine: AsyncEngine,
     *,
     version_table: str | None = None,
     version_table_schema: str | None = None,
 ) -> list[CheckMessage]:
-    """Say whether the database has all migrations, as :func:`check_migrations_applied` does.
+    """Check that the database has all migrations, like :func:`check_migrations_applied`.
+
+    The other parameters are those of that function.
 
     :param migrate: an :class:`alembic.config.Config` or the path of an ``alembic.ini``. Its scripts
         are read in a thread.
-    :param engine: a :class:`sqlalchemy.ext.asyncio.AsyncEngine`; the running event loop is the one
-        its connections belong to.
-    :param version_table: as there.
-    :param version_table_schema: as there.
-    :return: as there.
-    :raises ModuleNotFoundError: Alembic or SQLAlchemy is not installed.
+    :param engine: a :class:`sqlalchemy.ext.asyncio.AsyncEngine` whose connections belong to the
+        running event loop.
     """
-    _require()
+    _require(migrate, engine)
     try:
-        revisions = await read_revisions_async(migrate)
-        async with async_connection_to(engine) as connection:
-            applied = await connection.run_sync(_applied, version_table, version_table_schema)
+        applied = await use_connection_async(engine, _reader(version_table, version_table_schema))
     except Exception as error:
-        return [_failure(error, engine)]
-    return _judge(revisions, applied)
+        return [_no_connection(error, engine)]
+    return await asyncio.to_thread(_compare, migrate, applied)
 
 
-_NO_DATABASE = (
-    "check_migrations_applied needs the database as well: pass the engine as its second argument"
-)
+def _require(migrate: Any, database: Any) -> None:
+    """Import what the check needs, and refuse what it can't work with."""
+    for module in ("alembic.config", "alembic.migration", "alembic.script"):
+        import_extra(module, "alembic", "migrate")
+    from alembic.config import Config
+
+    if not isinstance(migrate, Config | str | os.PathLike) and not _is_extension(migrate):
+        raise TypeError(
+            f"migrate= is of type {type(migrate).__name__}; set it to a Flask-Migrate extension, "
+            "an alembic.config.Config or the path of an alembic.ini"
+        )
+    if database is not None:
+        require_database(database)
+    elif not _is_extension(migrate):
+        raise TypeError("db= is missing; set it to the engine of the database that is migrated")
 
 
-def _require() -> None:
-    needed("alembic", "alembic", "migrate")
-    require_sqlalchemy()
+def _is_extension(migrate: Any) -> bool:
+    return hasattr(migrate, "get_config")
 
 
-def _applied(connection: Connection, name: str | None, schema: str | None) -> list[str]:
-    """Read the version table, of https://alembic.sqlalchemy.org/en/latest/tutorial.html.
+def _reader(table: str | None, schema: str | None) -> Callable[[Connection], set[str]]:
+    """Return a function that reads the revisions of a database."""
+    from alembic.migration import MigrationContext
 
-    Alembic's own ``MigrationContext`` would do, and log two lines at INFO for each heartbeat.
-    """
-    from sqlalchemy import String, column, inspect, select, table
-
-    name = name or "alembic_version"
-    if not inspect(connection).has_table(name, schema=schema):
-        return []
-    version = column("version_num", String)
-    return list(
-        connection.scalars(select(version).select_from(table(name, version, schema=schema)))
+    options = {"version_table": table or "alembic_version", "version_table_schema": schema}
+    return lambda connection: set(
+        MigrationContext.configure(connection, opts=options).get_current_heads()
     )
 
 
-def _judge(revisions: Revisions, applied: list[str]) -> list[CheckMessage]:
-    if unknown := revisions.unknown(applied):
-        text = f"Database is ahead of the code: no script has its revisions {', '.join(unknown)}"
-    elif missing := revisions.missing_heads(applied):
-        text = f"Unapplied migrations found: {', '.join(missing)}"
-    else:
-        return []
-    return [Warning(text, id=WARNING_UNAPPLIED_MIGRATION)]
+def _compare(source: Source, applied: set[str], bind: str | None = None) -> list[CheckMessage]:
+    """Compare the database's revisions with the heads of the scripts."""
+    place = "" if bind is None else f"bind {bind!r}: "
+    try:
+        scripts = _read_scripts(source)
+        heads = set(scripts.get_heads())
+        if heads == applied:
+            return []
+        revisions = {script.revision for script in scripts.walk_revisions()}
+        if unknown := applied - revisions:
+            text = "Database is ahead of the code: no script has its revisions "
+            return [_unapplied(place + text, unknown)]
+        # A revision that an applied one depends on is not in the version table.
+        reached = {script.revision for script in scripts.get_all_current(tuple(applied))}
+    except Exception as error:  # migrations are the application's code, and may raise anything
+        text = public_text(f"{type(error).__name__}: {error}")
+        return [Info(f"Can't check migrations: {text}", id=INFO_CANT_CHECK_MIGRATIONS)]
+    missing = heads - reached
+    return [_unapplied(f"{place}Unapplied migrations found: ", missing)] if missing else []
 
 
-def _failure(error: Exception, engine: Any) -> CheckMessage:
-    if isinstance(error, NoScripts):
-        return Info(f"Can't check migrations: {error}", id=INFO_CANT_CHECK_MIGRATIONS)
-    text = failure_text(error, engine)
-    if text is None:
-        raise error
-    return Info(
-        f"Can't connect to database to check migrations: {text}", id=INFO_CANT_CHECK_MIGRATIONS
-    )
+def _unapplied(text: str, revisions: set[str]) -> CheckMessage:
+    return Warning(text + ", ".join(sorted(revisions)), id=WARNING_UNAPPLIED_MIGRATION)
+
+
+# Alembic imports every script to know them, and they don't change while a service runs. So what was
+# read is kept for a minute, by the places that a configuration names.
+_KEPT_SECONDS = 60.0
+_PLACES = ("script_location", "version_locations", "recursive_version_locations")
+_kept: dict[tuple[object, ...], tuple[float, ScriptDirectory]] = {}
+
+
+def _read_scripts(source: Source) -> ScriptDirectory:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = source if isinstance(source, Config) else Config(os.fspath(source))
+    place = (config.config_file_name, *map(config.get_main_option, _PLACES))
+    kept = _kept.get(place)
+    if kept is None or time.monotonic() - kept[0] > _KEPT_SECONDS:
+        path = list(sys.path)
+        try:
+            scripts = ScriptDirectory.from_config(config)
+            scripts.get_heads()
+        finally:
+            sys.path[:] = path  # Alembic's prepend_sys_path makes it longer each time
+        kept = _kept[place] = (time.monotonic(), scripts)
+    return kept[1]
+
+
+def _no_connection(error: Exception, engine: Any, bind: str | None = None) -> CheckMessage:
+    text = f"Can't connect to database to check migrations: {failure_text(error, engine, bind)}"
+    return Info(text, id=INFO_CANT_CHECK_MIGRATIONS)

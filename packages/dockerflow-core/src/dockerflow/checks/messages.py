@@ -1,4 +1,4 @@
-"""Levels and messages: what a check says, in the terms of Django's check framework.
+"""The messages that checks return, and their levels, as in Django's check framework.
 
 The levels are those of :mod:`logging`, so that a message can be logged at its own level.
 :class:`CheckMessage` is a port of `Django's
@@ -7,24 +7,22 @@ The levels are those of :mod:`logging`, so that a message can be logged at its o
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Final
+from typing import Any, Final
 
 DEBUG: Final = 10
-"""For those who look into a check."""
+"""A detail that helps to debug a check."""
 
 INFO: Final = 20
-"""Worth knowing, and nothing to be done."""
+"""Worth knowing; nothing needs to be done."""
 
 WARNING: Final = 30
-"""Something is to be done; the heartbeat passes."""
+"""Something needs to be done; the heartbeat passes."""
 
 ERROR: Final = 40
 """The service can't do its work; the heartbeat fails."""
 
 CRITICAL: Final = 50
-"""As :data:`ERROR`, and worse."""
+"""Worse than :data:`ERROR`; the heartbeat fails."""
 
 STATUSES: dict[int, str] = {
     0: "ok",
@@ -34,7 +32,7 @@ STATUSES: dict[int, str] = {
     ERROR: "error",
     CRITICAL: "critical",
 }
-"""The names of the levels, as the heartbeat says them."""
+"""The names of the levels, as they stand in the heartbeat."""
 
 
 def level_to_text(level: int) -> str:
@@ -42,19 +40,15 @@ def level_to_text(level: int) -> str:
 
     :param level: a number on the scale of :mod:`logging`'s levels; 0 and less is ``"ok"``.
     """
-    text = STATUSES[0]
-    for value, name in STATUSES.items():
-        if value <= level:
-            text = name
-    return text
+    return STATUSES[max((known for known in STATUSES if known <= level), default=0)]
 
 
 class CheckMessage:
-    """One thing that a check has to say.
+    """A message that a check returns.
 
-    :param msg: a short text for the person who looks at the heartbeat.
-    :param level: one of :data:`DEBUG` to :data:`CRITICAL` or a number between them; the
-        subclasses bring their own.
+    :param msg: a short text for the person who reads the heartbeat.
+    :param level: one of :data:`DEBUG` to :data:`CRITICAL` or a number between them; each
+        subclass has its own default.
     :param hint: what to do about it.
     :param obj: what the message is about; part of ``str(message)``.
     :param id: the stable id by which the message can be silenced, such as ``"acme.health.E001"``.
@@ -81,13 +75,12 @@ class CheckMessage:
         return (self.level, self.msg, self.hint, self.obj, self.id)
 
     def __eq__(self, other: object) -> bool:
-        if type(self) is not type(other):
+        if not isinstance(other, CheckMessage) or type(self) is not type(other):
             return NotImplemented
-        assert isinstance(other, CheckMessage)
         return self._parts() == other._parts()
 
     def __hash__(self) -> int:
-        # without `obj`, which may be a thing that has no hash
+        # Without `obj`, which may not be hashable.
         return hash((type(self), self.level, self.msg, self.hint, self.id))
 
     def __str__(self) -> str:
@@ -103,7 +96,7 @@ class CheckMessage:
         )
 
     def is_serious(self, level: int = ERROR) -> bool:
-        """Say whether the message is at least as bad as ``level``, by default :data:`ERROR`."""
+        """Return whether the message is at least as bad as ``level``, by default :data:`ERROR`."""
         return self.level is not None and self.level >= level
 
 

@@ -1,196 +1,152 @@
-"""Whether Redis answers, for the clients of redis-py, sync and asyncio.
+"""Whether Redis answers a ``PING`` of the application's own client.
 
-A check pings over a connection of its own, made as the client's pool makes its connections, and
-closed afterwards. So it sees the service rather than the pool: an idle connection that a restart
-has cut is no failure, a pool that the application has used up is not waited for, and the client's
-retries (ten by default in redis-py 8, with pauses) don't use up the heartbeat's time. The client
-itself is left as it is. Where that can't be done (clusters, Sentinel, other libraries) or where
-``ping`` is not redis-py's own (a subclass, a test's mock), the client's ``ping`` is called.
+Works with the clients of redis-py and valkey-py, sync and asyncio, with those of clusters, and with
+anything that has their ``ping()``, such as Flask-Redis's extension.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from dockerflow.health import (
-    ERROR_CANNOT_CONNECT_REDIS,
-    ERROR_REDIS_EXCEPTION,
-    ERROR_REDIS_PING_FAILED,
-)
+from dockerflow import health
 
-from ._services import PATIENCE, needed, one_line
 from .messages import CheckMessage, Error
+from .services import import_extra, public_text
 
-__all__ = [
-    "check_redis_connected",
-    "check_redis_connected_async",
-    "is_async_client",
-    "redis_check",
-]
+__all__ = ["check_redis_connected", "check_redis_connected_async", "redis_check"]
 
-# Redis before 6 repeats the arguments of a command that it doesn't know, HELLO's password included.
-_ECHO = re.compile(r",? with args beginning with:.*", re.DOTALL)
-
-# What ties connections to their pool: on a server's notice of maintenance they would change it.
-_TIES_TO_THE_POOL = (
-    "maint_notifications_config",
-    "maint_notifications_pool_handler",
-    "oss_cluster_maint_notifications_handler",
-)
+_UNREACHABLE = {
+    "ConnectionError",
+    "TimeoutError",
+    "RedisClusterException",
+    "ValkeyClusterException",
+}
 
 
 def redis_check(client: Any) -> Callable[[], Any]:
     """Return the check that fits a client: a sync or an async callable without arguments.
 
     :param client: what :func:`check_redis_connected` or :func:`check_redis_connected_async` takes.
-    :raises ModuleNotFoundError: redis-py is not installed.
+    :raises ModuleNotFoundError: if the client's library is not installed.
+    :raises TypeError: if it is no client.
     """
-    needed("redis", "redis", "redis")
+    _exceptions_of(client)
+    if not _is_proxy(client) and not hasattr(client, "ping"):
+        raise TypeError(
+            f"redis= is of type {type(client).__name__}; "
+            "set it to a client, such as redis.Redis.from_url(...)"
+        )
     if is_async_client(client):
         return functools.partial(check_redis_connected_async, client)
     return functools.partial(check_redis_connected, client)
 
 
 def is_async_client(client: Any) -> bool:
-    """Say whether the client's commands are awaited, without running one.
-
-    :param client: a client, or a proxy of one such as Flask-Redis's.
-    """
-    if any(cls.__module__.startswith("redis.asyncio") for cls in type(client).__mro__):
+    """Return whether the commands of a client, or a proxy of one, are awaited; none is run."""
+    modules = ("redis.asyncio", "valkey.asyncio")
+    if any(cls.__module__.startswith(modules) for cls in type(client).__mro__):
         return True
     methods = (getattr(client, name, None) for name in ("execute_command", "ping"))
     return any(inspect.iscoroutinefunction(method) for method in methods)
 
 
 def check_redis_connected(client: Any) -> list[CheckMessage]:
-    """Say whether Redis answers a ``PING``.
+    """Check that Redis answers a ``PING``, and for a cluster that its state is ``ok``.
 
-    A connection that can't be made, or an answer that doesn't come, is given up after four seconds,
-    or after the client's own time-outs where these are shorter.
-
-    :param client: a :class:`redis.Redis` or anything that has its ``ping()``: a cluster client, one
-        from a Sentinel, a Flask-Redis extension.
-    :return: nothing, or one error: ``dockerflow.health.E004`` (no connection, no answer or no
-        access), ``E007`` (a wrong answer), ``E010`` (any other error of redis-py's).
-    :raises ModuleNotFoundError: redis-py is not installed.
-    :raises TypeError: the client is an asyncio client, of which nothing has been asked.
+    :param client: a :class:`redis.Redis` or anything that has its ``ping()``.
+    :returns: nothing, or one error: ``dockerflow.health.E004`` (no connection, no answer or no
+        access), ``E007`` (a wrong answer), ``E010`` (any other error of Redis or its client).
+    :raises ModuleNotFoundError: if the client's library is not installed.
+    :raises TypeError: if the client is an asyncio client.
     """
-    needed("redis", "redis", "redis")
-    from redis.exceptions import RedisClusterException, RedisError
-
+    exceptions = _exceptions_of(client)
     if is_async_client(client):
-        raise TypeError(
-            f"{type(client).__name__} is an asyncio client: use check_redis_connected_async"
-        )
+        kind = type(client).__name__
+        raise TypeError(f"{kind} is an asyncio client: use check_redis_connected_async")
     try:
-        connection = _own_connection(client)
-        if connection is None:
-            answer = client.ping()
-        else:
-            try:
-                connection.connect()
-                connection.send_command("PING")
-                answer = connection.read_response()
-            finally:
-                connection.disconnect()
-    except (RedisError, RedisClusterException) as error:
-        return [_failure(error, client)]
-    return _judge(answer)
+        answer = client.ping()
+        info = client.cluster_info() if _is_cluster_client(client) else None
+    except Exception as error:
+        return [_failure(error, client, exceptions)]
+    return _judge(answer, info)
 
 
 async def check_redis_connected_async(client: Any) -> list[CheckMessage]:
-    """Say whether Redis answers a ``PING``, as :func:`check_redis_connected` does.
+    """Check that Redis answers a ``PING``, like :func:`check_redis_connected`.
 
     :param client: a :class:`redis.asyncio.Redis` or anything that has its ``ping()``.
-    :return: as for :func:`check_redis_connected`.
-    :raises ModuleNotFoundError: redis-py is not installed.
-    :raises TypeError: the client is a sync client, which would block the event loop.
+    :raises TypeError: if the client is a sync client, which would block the event loop.
     """
-    needed("redis", "redis", "redis")
-    from redis.exceptions import RedisClusterException, RedisError
-
+    exceptions = _exceptions_of(client)
     if not is_async_client(client):
         raise TypeError(f"{type(client).__name__} is a sync client: use check_redis_connected")
     try:
-        connection = _own_connection(client)
-        if connection is None:
-            pong = client.ping()
-            answer = await pong if inspect.isawaitable(pong) else pong
-        else:
-            try:
-                await connection.connect()
-                await connection.send_command("PING")
-                answer = await connection.read_response()
-            finally:
-                # no farewell is waited for, so that a cancelled check ends at once
-                await connection.disconnect(nowait=True)
-    except (RedisError, RedisClusterException) as error:
-        return [_failure(error, client)]
-    return _judge(answer)
+        try:
+            answer = await client.ping()
+        except Exception as error:
+            if not _may_be_stale(error, client, exceptions):
+                raise
+            answer = await client.ping()  # the client has dropped that connection
+        info = await client.cluster_info() if _is_cluster_client(client) else None
+    except Exception as error:
+        return [_failure(error, client, exceptions)]
+    return _judge(answer, info)
 
 
-def _pool_of(client: Any) -> Any:
-    from redis import ConnectionPool
-    from redis.asyncio import ConnectionPool as AsyncConnectionPool
-
+def _may_be_stale(error: Exception, client: Any, exceptions: Any) -> bool:
+    """Return whether a ``PING`` may have failed for the pooled connection that it was sent by."""
+    if isinstance(error, RuntimeError):  # in sync frameworks each run has its own event loop
+        return True
+    # A restart of Redis has cut it, which asyncio clients, unlike sync ones, find out by using it.
+    # Those of from_url() don't try again, and those that do had their tries.
     pool = getattr(client, "connection_pool", None)
-    return pool if isinstance(pool, ConnectionPool | AsyncConnectionPool) else None
+    options: Any = getattr(pool, "connection_kwargs", None) or {}
+    return isinstance(error, exceptions.ConnectionError) and options.get("retry") is None
 
 
-def _own_connection(client: Any) -> Any:
-    """Return a connection as the client's pool would make it, or None where it has to be asked."""
-    from redis.asyncio import ConnectionPool as AsyncConnectionPool
-    from redis.asyncio.retry import Retry as AsyncRetry
-    from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelConnectionPool
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-    from redis.sentinel import SentinelConnectionPool
-
-    pool = _pool_of(client)
-    if (
-        pool is None
-        or isinstance(pool, SentinelConnectionPool | AsyncSentinelConnectionPool)
-        or not all(_is_library_method(client, name) for name in ("ping", "execute_command"))
-    ):
-        return None
-    options = dict(pool.connection_kwargs)
-    for name in _TIES_TO_THE_POOL:
-        options.pop(name, None)
-    for name in ("socket_timeout", "socket_connect_timeout"):
-        options[name] = min(options.get(name) or PATIENCE, PATIENCE)
-    if "path" in options:  # a Unix socket: not every release knows a time-out for connecting to it
-        del options["socket_connect_timeout"]
-    retry = AsyncRetry if isinstance(pool, AsyncConnectionPool) else Retry
-    options.update(retry=retry(NoBackoff(), 0), retry_on_error=[])
-    return pool.connection_class(**options)
+def _is_proxy(client: object) -> bool:
+    # Flask-Redis's extension, for example, has a client's methods after its init_app() only.
+    return hasattr(type(client), "__getattr__")
 
 
-def _is_library_method(client: Any, name: str) -> bool:
-    function = getattr(getattr(client, name, None), "__func__", None)
-    return str(getattr(function, "__module__", "")).startswith("redis.")
+def _is_cluster_client(client: object) -> bool:
+    return hasattr(type(client), "cluster_info")
 
 
-def _judge(answer: object) -> list[CheckMessage]:
-    if answer in (b"PONG", "PONG") if isinstance(answer, bytes | str) else answer:
-        return []
-    return [Error("Redis ping failed", id=ERROR_REDIS_PING_FAILED)]
+def _judge(answer: object, cluster_info: Any) -> list[CheckMessage]:
+    if not (answer in (b"PONG", "PONG") if isinstance(answer, bytes | str) else answer):
+        return [Error("Redis ping failed", id=health.ERROR_REDIS_PING_FAILED)]
+    # https://redis.io/docs/latest/commands/cluster-info/: the nodes answer, but refuse commands.
+    state = "ok" if cluster_info is None else cluster_info.get("cluster_state")
+    if state != "ok":
+        return [Error(f'Redis error: "cluster_state:{state}"', id=health.ERROR_REDIS_EXCEPTION)]
+    return []
 
 
-def _failure(error: Exception, client: Any) -> CheckMessage:
-    from redis import exceptions
+def _exceptions_of(client: Any) -> Any:
+    """Return the module of the exceptions that a client raises; valkey-py's has the same names."""
+    packages = [cls.__module__.partition(".")[0] for cls in type(client).__mro__]
+    library = "valkey" if "valkey" in packages else "redis"
+    return import_extra(f"{library}.exceptions", "redis", "redis")
 
-    pool = _pool_of(client)
-    password = None if pool is None else pool.connection_kwargs.get("password")
-    text = one_line(_ECHO.sub("", str(error)), password) or type(error).__name__
-    unreachable = (
-        exceptions.ConnectionError,
-        exceptions.TimeoutError,
-        exceptions.RedisClusterException,
-    )
-    if isinstance(error, unreachable):
-        return Error(f"Could not connect to redis: {text}", id=ERROR_CANNOT_CONNECT_REDIS)
-    return Error(f'Redis error: "{text}"', id=ERROR_REDIS_EXCEPTION)
+
+def _failure(error: Exception, client: Any, exceptions: Any) -> CheckMessage:
+    """Return the message for an exception of the client's library, and raise any other."""
+    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__ == exceptions.__name__}
+    if not names:
+        raise error
+    text = public_text(error, _passwords(client)) or type(error).__name__
+    if names & _UNREACHABLE:
+        return Error(f"Could not connect to redis: {text}", id=health.ERROR_CANNOT_CONNECT_REDIS)
+    return Error(f'Redis error: "{text}"', id=health.ERROR_REDIS_EXCEPTION)
+
+
+def _passwords(client: Any) -> Iterator[object]:
+    # Of a client, an asyncio client of a cluster, and a sync one.
+    pool, nodes = (getattr(client, name, None) for name in ("connection_pool", "nodes_manager"))
+    for owner in (pool, client, nodes):
+        options: Any = getattr(owner, "connection_kwargs", None) or {}
+        yield options.get("password")

@@ -4,40 +4,21 @@ from __future__ import annotations
 
 import functools
 import threading
-from types import EllipsisType, MethodType
+from collections.abc import Callable, Iterable
+from types import EllipsisType
+from typing import Any, TypeVar, overload
 
-# To register checks is quick: what runs them (and asyncio, inspect and dataclasses with it, 25 ms)
-# is imported by the first heartbeat.
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import asyncio
-    import logging
-    from collections.abc import Callable, Collection, Iterable, Iterator
-    from typing import Any, TypeVar, overload
+from .environment import Check, CheckEnvironment
+from .findings import ChecksResults, build_results, logger
+from .runner import Job, run_jobs, run_jobs_async
 
-    from .job import Job
-    from .results import ChecksResults
-    from .surroundings import Check, Surroundings
+F = TypeVar("F", bound=Check)
 
-    F = TypeVar("F", bound=Check)
-
-    logger: logging.Logger
-else:
-
-    def __getattr__(name: str) -> object:
-        if name == "ChecksResults":  # it has always been found here, too
-            from .results import ChecksResults
-
-            return ChecksResults
-        if name == "logger":  # three quarters of the package's import
-            import logging
-
-            return logging.getLogger(__name__)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
+Limit = float | EllipsisType | None
+"""The seconds that a check may take: None for no limit, ``...`` for that of the heartbeat."""
 
 DEFAULT_TIMEOUT = 5.0
-"""Seconds that a check may take, where nothing else is said."""
+"""Seconds that a check may take by default."""
 
 
 class CheckRegistry:
@@ -51,31 +32,17 @@ class CheckRegistry:
 
     def __init__(self) -> None:
         self.checks: dict[str, Check] = {}
-        self._timeouts: dict[str, tuple[Check, float | None]] = {}
+        self._limits: dict[str, tuple[Check, Limit]] = {}
 
-    if TYPE_CHECKING:
+    @overload
+    def register(self, func: F, name: str | None = None, *, timeout: Limit = ...) -> F: ...
 
-        @overload
-        def register(
-            self, func: F, name: str | None = None, *, timeout: float | EllipsisType | None = ...
-        ) -> F: ...
-
-        @overload
-        def register(
-            self,
-            func: None = None,
-            name: str | None = None,
-            *,
-            timeout: float | EllipsisType | None = ...,
-        ) -> Callable[[F], F]: ...
-
+    @overload
     def register(
-        self,
-        func: Any = None,
-        name: str | None = None,
-        *,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Any:
+        self, func: None = None, name: str | None = None, *, timeout: Limit = ...
+    ) -> Callable[[F], F]: ...
+
+    def register(self, func: Any = None, name: str | None = None, *, timeout: Limit = ...) -> Any:
         """Register a check; a decorator, bare, with parentheses, or with a name.
 
         :param func: any callable, sync or async, that returns a list (or other iterable) of
@@ -90,43 +57,29 @@ class CheckRegistry:
         if func is None:
             return functools.partial(self.register, name=name, timeout=timeout)
         name = name or _name_of(func)
-        limit = None
         if not isinstance(timeout, EllipsisType):
-            limit = check_limit(timeout, f"register(..., timeout=) of the check {name!r}")
+            timeout = check_limit(timeout, f"register(..., timeout=) of the check {name!r}")
         taken = self.checks.get(name)
-        if taken is not None and not _same(taken, func):
-            from .registry import logger  # this module's: made on use, or what a test has put there
-
+        if taken is not None and _parts(taken) != _parts(func):
             logger.warning(
                 "The check %r replaces another of that name, which will not run any more; "
                 "to keep both, give one of them a name of its own: register(..., name=...)",
                 name,
             )
         self.checks[name] = func
-        self._timeouts.pop(name, None)
-        if not isinstance(timeout, EllipsisType):
-            self._timeouts[name] = (func, limit)
+        self._limits[name] = (func, timeout)
         return func
 
     def register_partial(
-        self,
-        func: Check,
-        *args: Any,
-        name: str | None = None,
-        timeout: float | EllipsisType | None = ...,
+        self, func: Check, *args: Any, name: str | None = None, timeout: Limit = ...
     ) -> functools.partial[Any]:
-        """Register a check that is called with arguments; otherwise like :meth:`register`.
+        """Register a check that is called with arguments.
 
-        :param func: the check, sync or async.
-        :param args: what it is called with.
-        :param name: the name it has in the heartbeat, by default its own.
-        :param timeout: the seconds it may take, ``None`` for no limit; by default the limit of
-            the heartbeat that runs it.
-        :returns: the :func:`functools.partial` that is registered.
-        :raises ValueError: if ``timeout`` is neither a positive number nor ``None``.
+        The other parameters are those of :meth:`register`.
+
+        :param args: what the check is called with.
         """
-        check = functools.partial(func, *args)
-        return self.register(check, name=name or _name_of(func), timeout=timeout)
+        return self.register(functools.partial(func, *args), name, timeout=timeout)
 
     def get_checks(self) -> dict[str, Check]:
         """Return the live dictionary of the checks, by name."""
@@ -135,127 +88,96 @@ class CheckRegistry:
     def clear_checks(self) -> None:
         """Forget all checks."""
         self.checks.clear()
-        self._timeouts.clear()
+        self._limits.clear()
 
     def run_checks(
         self,
         checks: Iterable[tuple[str, Check]] | None = None,
         silenced_check_ids: Iterable[str] | None = None,
         timeout: float | None = DEFAULT_TIMEOUT,
-        surroundings: Surroundings | None = None,
+        environment: CheckEnvironment | None = None,
     ) -> ChecksResults:
         """Run checks from sync code: at the same time, each for at most ``timeout`` seconds.
 
-        Whatever a check does, there is a result: one that raises, returns something else than
-        messages or does not end in time is given a message that says so.
+        There is always a result: a check that raises, returns something else than messages, or does
+        not end in time gets a message that says so.
 
         :param checks: pairs of name and check, by default all checks of this registry.
         :param silenced_check_ids: ids of messages that are neither counted nor logged.
         :param timeout: the limit in seconds for checks that have none of their own. ``None`` runs
             the checks one after another in this thread, without any limit.
-        :param surroundings: what an adapter lays around each check.
+        :param environment: what an adapter lays around each check, nothing by default.
         :raises ValueError: if ``timeout`` is neither a positive number nor ``None``.
         """
-        silenced = _as_ids(silenced_check_ids)
-        # A copy: a check may register another one.
-        pairs = list(self.checks.items() if checks is None else checks)
-        if not pairs:
-            return _nothing_said(timeout)
-        from .runner import run_jobs
-
-        jobs = self._jobs(pairs, silenced, timeout, surroundings, None)
-        return run_jobs(jobs, silenced, inline=timeout is None)
+        silenced = as_ids(silenced_check_ids)
+        jobs = self._jobs(checks, silenced, timeout, environment)
+        return build_results(run_jobs(jobs, inline=timeout is None), silenced)
 
     async def run_checks_async(
         self,
         checks: Iterable[tuple[str, Check]] | None = None,
         silenced_check_ids: Iterable[str] | None = None,
         timeout: float | None = DEFAULT_TIMEOUT,
-        surroundings: Surroundings | None = None,
+        environment: CheckEnvironment | None = None,
     ) -> ChecksResults:
-        """Run checks from async code.
+        """Run checks like :meth:`run_checks`, async ones on the running event loop.
 
-        Async checks run on the running event loop, sync checks in threads of their own. The
-        parameters are those of :meth:`dockerflow.checks.CheckRegistry.run_checks`.
+        The parameters are those of :meth:`run_checks`.
+
+        :raises RuntimeError: if no asyncio event loop is running, as under trio: call
+            :meth:`run_checks` in a thread there.
         """
-        silenced = _as_ids(silenced_check_ids)
-        pairs = list(self.checks.items() if checks is None else checks)
-        if not pairs:
-            return _nothing_said(timeout)
-        from asyncio import get_running_loop
-
-        from .runner import run_jobs_async
-
-        jobs = self._jobs(pairs, silenced, timeout, surroundings, get_running_loop())
-        return await run_jobs_async(jobs, silenced, inline=timeout is None)
+        silenced = as_ids(silenced_check_ids)
+        jobs = self._jobs(checks, silenced, timeout, environment)
+        return build_results(await run_jobs_async(jobs, inline=timeout is None), silenced)
 
     def _jobs(
         self,
-        pairs: Iterable[tuple[str, Check]],
-        silenced_ids: Collection[str],
+        checks: Iterable[tuple[str, Check]] | None,
+        silenced_ids: frozenset[str],
         timeout: float | None,
-        surroundings: Surroundings | None,
-        loop: asyncio.AbstractEventLoop | None,
-    ) -> Iterator[Job]:
-        from .job import Job
-        from .surroundings import Surroundings
-
-        limit = check_limit(timeout, "timeout=")
-        around = surroundings or Surroundings()
-        for name, check in pairs:
-            owner, own_limit = self._timeouts.get(name, (None, None))
-            yield Job(
-                name=name,
-                check=check,
-                limit=own_limit if owner is check else limit,
-                silenced_ids=silenced_ids,
-                around=around,
-                registry=self,
-                loop=loop,
-            )
+        environment: CheckEnvironment | None,
+    ) -> list[Job]:
+        common_limit = check_limit(timeout, "timeout=")
+        environment = environment or CheckEnvironment()
+        unlogged = silenced_ids if environment.unlogged_ids is None else environment.unlogged_ids
+        jobs: list[Job] = []
+        for name, check in self.checks.items() if checks is None else checks:
+            owner, limit = self._limits.get(name, (None, ...))
+            if owner is not check or isinstance(limit, EllipsisType):
+                limit = common_limit
+            jobs.append(Job(name, check, limit, unlogged, environment, self))
+        return jobs
 
 
 def check_limit(value: object, setting: str) -> float | None:
-    """Return a time limit as seconds, ``None`` for no limit.
+    """Return a time limit as :func:`read_timeout` does; its error names the setting as well."""
+    try:
+        return read_timeout(value)
+    except ValueError as remedy:
+        raise ValueError(f"{setting} is {value!r}; set it to {remedy}") from None
 
-    :param value: ``None``, or a positive number or the text of one.
-    :param setting: what the error calls the setting.
-    :raises ValueError: if it is something else, or more than a thread can wait for.
+
+def read_timeout(value: Any) -> float | None:
+    """Return a time limit as seconds, None for no limit.
+
+    :param value: a positive number or its text; None, or the text ``none``, for no limit.
+    :raises ValueError: with the remedy, if it is something else or longer than a thread can wait.
     """
-    if value is None:
+    if value is None or (isinstance(value, str) and value.strip().lower() == "none"):
         return None
     try:
-        seconds = 0.0 if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # or it raises
+        seconds = 0.0 if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         seconds = 0.0
     if not 0 < seconds <= threading.TIMEOUT_MAX:
-        raise ValueError(
-            f"{setting} is {value!r}; "
-            "set it to a positive number of seconds, or to None for no limit"
-        )
+        raise ValueError("a positive number of seconds, or to None for no limit")
     return seconds
 
 
-def _nothing_said(timeout: float | None) -> ChecksResults:
-    """Return the results where there are no checks, at a fifth of the time of a run.
-
-    :param timeout: which must be right all the same.
-    """
-    check_limit(timeout, "timeout=")
-    return _results_type()({}, {})
-
-
-@functools.cache
-def _results_type() -> type[ChecksResults]:
-    from .results import ChecksResults  # once: the statement takes longer than to make results
-
-    return ChecksResults
-
-
-def _as_ids(ids: Iterable[str] | None) -> frozenset[str]:
-    if ids is None:
-        return frozenset()
-    return frozenset([ids] if isinstance(ids, str) else ids)
+def as_ids(ids: Iterable[str] | None) -> frozenset[str]:
+    """Return a set of message ids; a single text is one id."""
+    return frozenset([ids] if isinstance(ids, str) else ids or ())
 
 
 def _name_of(func: Any) -> str:
@@ -264,19 +186,10 @@ def _name_of(func: Any) -> str:
     return str(getattr(func, "__name__", None) or type(func).__name__)
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Say whether two callables are the same check, such as one of an application made twice."""
-    if isinstance(one, functools.partial):
-        return (
-            isinstance(other, functools.partial)
-            and _same(one.func, other.func)
-            and len(one.args) == len(other.args)
-            and all(a is b for a, b in zip(one.args, other.args, strict=True))
-            and one.keywords == other.keywords
-        )
-    if isinstance(one, MethodType) and isinstance(other, MethodType):
-        return one.__self__ is other.__self__ and one.__func__ is other.__func__
-    return one is other
+def _parts(check: Any) -> object:
+    """Return what makes two checks the same, as when an application is made twice."""
+    is_partial = isinstance(check, functools.partial)
+    return (check.func, check.args, check.keywords) if is_partial else check
 
 
 default_registry = CheckRegistry()
@@ -286,27 +199,5 @@ register = default_registry.register
 register_partial = default_registry.register_partial
 get_checks = default_registry.get_checks
 clear_checks = default_registry.clear_checks
-
-
-def run_checks(
-    checks: Iterable[tuple[str, Check]],
-    silenced_check_ids: Iterable[str] | None = None,
-    timeout: float | None = DEFAULT_TIMEOUT,
-) -> ChecksResults:
-    """Run pairs of name and check from sync code, as the default registry does.
-
-    The parameters are those of :meth:`dockerflow.checks.CheckRegistry.run_checks`.
-    """
-    return default_registry.run_checks(checks, silenced_check_ids, timeout)
-
-
-async def run_checks_async(
-    checks: Iterable[tuple[str, Check]],
-    silenced_check_ids: Iterable[str] | None = None,
-    timeout: float | None = DEFAULT_TIMEOUT,
-) -> ChecksResults:
-    """Run pairs of name and check from async code, as the default registry does.
-
-    The parameters are those of :meth:`dockerflow.checks.CheckRegistry.run_checks`.
-    """
-    return await default_registry.run_checks_async(checks, silenced_check_ids, timeout)
+run_checks = default_registry.run_checks
+run_checks_async = default_registry.run_checks_async

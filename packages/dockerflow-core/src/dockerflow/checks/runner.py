@@ -1,116 +1,311 @@
-"""Running checks: each on its own, all at the same time, against a clock, once for many callers."""
+"""Running checks: each on its own, all at the same time, against a clock, once for many callers.
+
+A sync check runs in a daemon thread of its own. So does an async check of a sync caller, with an
+event loop of its own; for an async caller it is a task on the running loop. A check that does not
+end in time is left running: its heartbeat does not wait for it any longer, and later heartbeats do
+not start it again while it runs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+import asyncio
+import functools
+import inspect
+import os
+import threading
+import time
+from collections.abc import AsyncIterable, Callable, Collection, Coroutine, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, cast
 
-from .job import Job
-from .outcome import Finding, log_findings, raised
-from .results import ChecksResults, build_results
-from .run import Run, collect, extend, is_awaitable, join
+from dockerflow.health import ERROR_CHECK_RAISED, ERROR_CHECK_TIMEOUT
 
-Outcome = tuple[str, list[Finding]]
+from .environment import Check, CheckEnvironment
+from .findings import Finding, findings_of, log_findings, raised
+from .messages import ERROR
+
+_Task = asyncio.Future[None] | Future[None]
 
 
-def run_jobs(
-    jobs: Iterable[Job], silenced_ids: Collection[str], *, inline: bool = False
-) -> ChecksResults:
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One check that a heartbeat runs.
+
+    :param limit: the seconds it may take, ``None`` for no limit.
+    :param unlogged_ids: ids of messages that are not logged.
+    :param registry: the registry that runs it; two registries never share a run.
+    """
+
+    name: str
+    check: Check
+    limit: float | None
+    unlogged_ids: Collection[str]
+    environment: CheckEnvironment
+    registry: object
+
+
+def run_jobs(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str, list[Finding]]]:
     """Run checks for a sync caller.
 
-    :param silenced_ids: ids of messages that are not counted.
-    :param inline: one after another in this thread, without clock and sharing; ``SystemExit`` and
-        ``KeyboardInterrupt`` are passed on.
+    :param inline: whether the checks run one after another in this thread, without clock and
+        sharing, and ``SystemExit`` and ``KeyboardInterrupt`` are passed on.
+    :returns: the findings of each check, with its name.
     """
-    return build_results(_outcomes(jobs, inline=inline), silenced_ids)
+    shared = {
+        job: _join(job, None)
+        for job in jobs
+        if not inline and not job.environment.inline(job.check)
+    }
+    # Now, while the others run.
+    own = {job: _run_inline(job) for job in jobs if job not in shared}
+    return [(job.name, own[job] if job in own else shared[job].result(job.limit)) for job in jobs]
 
 
-async def run_jobs_async(
-    jobs: Iterable[Job], silenced_ids: Collection[str], *, inline: bool = False
-) -> ChecksResults:
-    """Run checks for an async caller, like :func:`run_jobs`, without blocking its event loop.
+async def run_jobs_async(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str, list[Finding]]]:
+    """Run checks for an async caller like :func:`run_jobs`, without blocking its event loop.
 
-    :param inline: one after another in the caller's task; a sync check then blocks the loop.
+    :param inline: as there, in the caller's task; a sync check then blocks the event loop.
     """
-    return build_results(await _outcomes_async(jobs, inline=inline), silenced_ids)
-
-
-def _outcomes(jobs: Iterable[Job], *, inline: bool) -> list[Outcome]:
-    if inline:
-        return [(job.name, _inline(job)) for job in jobs]
-    runs = [(job, None if _belongs_to_caller(job) else join(job)) for job in jobs]
-    said = [_inline(job) if run is None else None for job, run in runs]  # while the others run
+    loop = asyncio.get_running_loop()
+    shared = {
+        job: _join(job, loop)
+        for job in jobs
+        if not inline and (is_async(job.check) or not job.environment.inline(job.check))
+    }
+    own = {job: await _run_inline_async(job) for job in jobs if job not in shared}
     return [
-        (job.name, run.result(job.limit) if run is not None else findings or [])
-        for (job, run), findings in zip(runs, said, strict=True)
+        (job.name, own[job] if job in own else await shared[job].result_async(job.limit))
+        for job in jobs
     ]
 
 
-async def _outcomes_async(jobs: Iterable[Job], *, inline: bool) -> list[Outcome]:
-    if inline:
-        return [(job.name, await _inline_async(job)) for job in jobs]
-    runs = [(job, None if _belongs_to_caller(job) else join(job)) for job in jobs]
-    said = [await _inline_async(job) if run is None else None for job, run in runs]
-    return [
-        (job.name, await run.result_async(job.limit) if run is not None else findings or [])
-        for (job, run), findings in zip(runs, said, strict=True)
-    ]
+def is_async(check: Check) -> bool:
+    """Return whether calling ``check`` gives a coroutine or an asynchronous generator."""
+    while isinstance(check, functools.partial):
+        check = check.func
+    return any(
+        inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+        for function in (check, type(check).__call__)
+    )
 
 
-def _belongs_to_caller(job: Job) -> bool:
-    return not job.is_async and job.around.inline(job.check)
+# ---------------------------------------------------------------------- calling a check
 
 
-def _inline(job: Job) -> list[Finding]:
-    findings: list[Finding] = []
-    awaitable: object = None
-
-    def run() -> None:
-        nonlocal awaitable
-        with job.around.scope():
-            result = job.call()
-            if is_awaitable(result):
-                awaitable = result
-            else:
-                extend(findings, result)
-
-    if job.is_async:
-        return _alone(job, job.call)
+def _call(job: Job, findings: list[Finding], run_async: Callable[[Any], object]) -> None:
+    """Add what a check returns or raises to ``findings``; ``run_async`` runs an async result."""
     try:
-        job.around.context().run(run)
-    except (SystemExit, KeyboardInterrupt):
-        raise
+        with job.environment.scope():
+            result = job.environment.call(job.check)
+            if inspect.isawaitable(result) or isinstance(result, AsyncIterable):
+                run_async(result)
+            else:
+                findings.extend(findings_of(result))
     except BaseException as error:
         findings.append(raised(error))
-    if awaitable is not None:
-        return findings + _alone(job, lambda: awaitable)
-    log_findings(job.name, findings, job.silenced_ids)
-    return findings
 
 
-def _alone(job: Job, call: Callable[[], object]) -> list[Finding]:
-    """Run an async check for a sync caller, shared with nobody and against no clock."""
-    job.limit = None
-    run = Run(job)
-    run.start_task(call, job.around.context())
-    return run.result(None)
+def _run_in_own_loop(job: Job, findings: list[Finding], result: Any, *, in_greenlet: bool) -> None:
+    """Run what an async check returned when it was called, in this thread.
+
+    :param in_greenlet: whether threads are greenlets of one OS thread, as gevent and eventlet make
+        them: a loop in this one would be the loop of the whole application.
+    """
+    if not in_greenlet:
+        job.environment.run_async(_call_async(lambda: result, nullcontext, findings))
+        return
+    if inspect.iscoroutine(result):
+        result.close()
+    text = "async checks can't run where threads are greenlets (gevent, eventlet): "
+    findings.append(Finding(ERROR, text + "make it a sync check", ERROR_CHECK_RAISED))
 
 
-async def _inline_async(job: Job) -> list[Finding]:
-    import asyncio
+async def _call_async(
+    call: Callable[[], object],
+    scope: Callable[[], AbstractContextManager[object]],
+    findings: list[Finding],
+) -> None:
+    """Add what a check returns or raises to ``findings``, from a task.
 
-    findings: list[Finding] = []
-    task = asyncio.current_task()
-    cancelled_before = task.cancelling() if task else 0
+    :raises asyncio.CancelledError: the task was cancelled from outside.
+    """
     try:
-        await collect(
-            job.call,
-            job.around,
-            findings,
-            passed_on=(SystemExit, KeyboardInterrupt),
-        )
-    except asyncio.CancelledError as error:
-        if task and task.cancelling() > cancelled_before:
+        with scope():
+            result = call()
+            if inspect.isawaitable(result):
+                result = await result
+            if isinstance(result, AsyncIterable):
+                async for item in cast("AsyncIterable[object]", result):
+                    findings.extend(findings_of([item]))
+            else:
+                findings.extend(findings_of(result))
+    except GeneratorExit:  # the event loop is gone
+        raise
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
-        findings.append(raised(error))  # the check's own: the caller was not cancelled
-    log_findings(job.name, findings, job.silenced_ids)
+        findings.append(raised(error))
+
+
+def _threads_are_greenlets() -> bool:
+    """Return whether a new thread runs in this OS thread."""
+    native_ids: list[int] = []
+    thread = threading.Thread(target=lambda: native_ids.append(threading.get_native_id()))
+    thread.start()
+    thread.join()
+    return native_ids == [threading.get_native_id()]
+
+
+def _run_inline(job: Job) -> list[Finding]:
+    findings: list[Finding] = []
+
+    def run_async(result: Any) -> None:
+        _run_in_own_loop(job, findings, result, in_greenlet=_threads_are_greenlets())
+
+    job.environment.context().run(_call, job, findings, run_async)
+    return _ended_inline(job, findings)
+
+
+async def _run_inline_async(job: Job) -> list[Finding]:
+    findings: list[Finding] = []
+    call = functools.partial(job.environment.call, job.check)
+    await _call_async(call, job.environment.scope, findings)
+    return _ended_inline(job, findings)
+
+
+def _ended_inline(job: Job, findings: list[Finding]) -> list[Finding]:
+    for finding in findings:
+        if isinstance(finding.error, SystemExit | KeyboardInterrupt):
+            raise finding.error  # a server's worker shuts down by them
+    log_findings(job.name, findings, job.unlogged_ids)
     return findings
+
+
+# ---------------------------------------------------------------------- runs that callers share
+
+
+class _Run:
+    """One run of a check, which any number of heartbeats may wait for.
+
+    :param caller_loop: the event loop of an async caller, ``None`` for a sync caller.
+    :ivar loop: the one of ``caller_loop`` and ``None`` that the check runs on.
+    """
+
+    def __init__(self, job: Job, caller_loop: asyncio.AbstractEventLoop | None) -> None:
+        self.job = job
+        self.caller_loop = caller_loop
+        self.loop = caller_loop if is_async(job.check) else None
+        self.started = time.monotonic()
+        # The same process, registry, application, check and event loop make two runs the same.
+        # Objects count by identity; the run keeps them alive, so that their ids stay theirs.
+        check: Any = job.check
+        # Each access to a bound method makes a new one, of the same two objects.
+        parts = (check.__self__, check.__func__) if inspect.ismethod(check) else (check,)
+        owners = (job.registry, job.environment.app, self.loop, *parts)
+        self.key = (os.getpid(), *map(id, owners))
+        self._findings: list[Finding] = []
+        self._result: Future[list[Finding]] = Future()
+        self._result.set_running_or_notify_cancel()  # a caller's cancellation is not the run's
+        self._waiters: dict[asyncio.AbstractEventLoop, asyncio.Future[list[Finding]]] = {}
+        self._task: _Task | None = None  # event loops hold their tasks weakly
+        self._timeout_logged = False
+
+    def start(self) -> None:
+        """Start the check and return at once."""
+        environment = self.job.environment
+        try:
+            context = environment.context()
+            if self.loop is not None:
+                call = functools.partial(environment.call, self.job.check)
+                self._watch(self.loop.create_task(self._in_task(call), context=context))
+            else:
+                threading.Thread(
+                    target=context.run,
+                    args=(self._in_thread, threading.get_native_id()),
+                    name=f"dockerflow-check-{self.job.name}",
+                    daemon=True,
+                ).start()
+        except Exception as error:  # "can't start new thread"
+            self._findings.append(raised(error, "the check could not be started ({})"))
+            self._end()
+
+    def _in_thread(self, caller: int) -> None:
+        def run_async(result: Any) -> None:
+            if self.caller_loop is None:
+                in_greenlet = threading.get_native_id() == caller
+                _run_in_own_loop(self.job, self._findings, result, in_greenlet=in_greenlet)
+            else:  # a plain function's coroutine: its clients belong to the caller's loop
+                self.loop = self.caller_loop
+                task = self._in_task(lambda: result)
+                self._watch(asyncio.run_coroutine_threadsafe(task, self.loop))
+
+        _call(self.job, self._findings, run_async)
+        if self._task is None:
+            self._end()
+
+    def _in_task(self, call: Callable[[], object]) -> Coroutine[Any, Any, None]:
+        return _call_async(call, self.job.environment.scope, self._findings)
+
+    def _watch(self, task: _Task) -> None:
+        self._task = task
+        task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: _Task) -> None:
+        # Only a task that was cancelled from outside ends with an exception.
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None:
+            self._findings.append(raised(error))
+        self._end()
+
+    def _end(self) -> None:
+        log_findings(self.job.name, self._findings, self.job.unlogged_ids)
+        _runs.pop(self.key, None)
+        self._result.set_result(self._findings)
+
+    def result(self, limit: float | None) -> list[Finding]:
+        """Return what the check says, or after ``limit`` seconds that it is still running."""
+        try:
+            return self._result.result(self._remaining(limit))
+        except TimeoutError:
+            return self._timed_out(limit)
+
+    async def result_async(self, limit: float | None) -> list[Finding]:
+        """Do the same as :meth:`result` without blocking the event loop."""
+        if not self._result.done():
+            loop = asyncio.get_running_loop()
+            # One for all heartbeats of a loop: a run that hangs would gather one for each.
+            if loop not in self._waiters:
+                self._waiters[loop] = asyncio.wrap_future(self._result)
+            await asyncio.wait((self._waiters[loop],), timeout=self._remaining(limit))
+        return self._result.result() if self._result.done() else self._timed_out(limit)
+
+    def _remaining(self, limit: float | None) -> float | None:
+        return None if limit is None else max(0.0, self.started + limit - time.monotonic())
+
+    def _timed_out(self, limit: float | None) -> list[Finding]:
+        assert limit is not None, "waiting without a limit ends with the run"
+        findings = [Finding(ERROR, f"still running after {limit:g} s", ERROR_CHECK_TIMEOUT)]
+        if not self._timeout_logged:
+            self._timeout_logged = True
+            log_findings(self.job.name, findings, self.job.unlogged_ids)
+        return findings
+
+
+# The runs that have not ended. No lock: setdefault() and pop() of a dict are atomic, and a lock
+# that another thread holds during a fork would stay locked in the child.
+_runs: dict[tuple[int, ...], _Run] = {}
+
+
+def _join(job: Job, loop: asyncio.AbstractEventLoop | None) -> _Run:
+    """Return the run of this check that is under way, or start one."""
+    for key, other in list(_runs.items()):
+        if other.loop is not None and other.loop.is_closed():
+            _runs.pop(key, None)  # it can't end any more
+    new = _Run(job, loop)
+    run = _runs.setdefault(new.key, new)
+    if run is new:
+        run.start()
+    return run

@@ -1,40 +1,23 @@
-"""Whether the database of a SQLAlchemy engine answers, sync and async.
-
-A check connects for itself, as the engine's pool would, and closes the connection afterwards. So it
-sees the database rather than the pool: an idle connection that a restart has cut is no failure, and
-a pool that the application has used up is not waited for. A :class:`sqlalchemy.pool.StaticPool`,
-as SQLite in memory has it, is asked for its one connection.
-
-Where the driver is psycopg, psycopg2 or asyncpg, and the application has set no limit, the check
-gives up connecting after four seconds.
-"""
+"""Whether databases answer ``SELECT 1`` over the application's own SQLAlchemy engines."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dockerflow.health import ERROR_DB_API_EXCEPTION, ERROR_SQLALCHEMY_EXCEPTION
 
-from ._database import (
-    async_connection_to,
-    connection_to,
-    engine_of,
-    failure_text,
-    is_async_engine,
-    require_sqlalchemy,
-)
 from .messages import CheckMessage, Error
+from .services import import_extra, public_text
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = [
-    "check_database_connected",
-    "check_database_connected_async",
-    "database_check",
-]
+__all__ = ["check_database_connected", "check_database_connected_async", "database_check"]
+
+T = TypeVar("T")
 
 
 def database_check(database: Any) -> Callable[[], Any]:
@@ -42,62 +25,155 @@ def database_check(database: Any) -> Callable[[], Any]:
 
     :param database: what :func:`check_database_connected` or
         :func:`check_database_connected_async` takes.
-    :raises ModuleNotFoundError: SQLAlchemy is not installed.
+    :raises ModuleNotFoundError: if SQLAlchemy is not installed.
+    :raises TypeError: if it is no database.
     """
-    require_sqlalchemy()
+    require_database(database)
     if is_async_engine(database):
         return functools.partial(check_database_connected_async, database)
     return functools.partial(check_database_connected, database)
 
 
 def check_database_connected(database: Any) -> list[CheckMessage]:
-    """Say whether the database answers ``SELECT 1``.
+    """Check that the database answers ``SELECT 1``.
 
-    :param database: a :class:`sqlalchemy.Engine`, or an extension whose ``engine`` is one, such as
-        Flask-SQLAlchemy's, of which the default bind is asked, in an application context.
-    :return: nothing, or one error: ``dockerflow.health.E008`` (the database or its driver) or
-        ``E009`` (any other error of SQLAlchemy's).
-    :raises ModuleNotFoundError: SQLAlchemy is not installed.
-    :raises TypeError: the engine is an async one.
+    :param database: a :class:`sqlalchemy.Engine`, or Flask-SQLAlchemy's extension, of which all
+        binds are asked, in an application context.
+    :returns: nothing, or an error for each engine that fails: ``dockerflow.health.E008`` (the
+        database or its driver) or ``E009`` (any other error of SQLAlchemy's).
+    :raises ModuleNotFoundError: if SQLAlchemy is not installed.
+    :raises TypeError: if it is no database, or an async engine.
     """
-    require_sqlalchemy()
-    from sqlalchemy import select
-
-    engine: Any = None
-    try:
-        engine = engine_of(database)
-        with connection_to(engine) as connection:
-            connection.scalar(select(1))
-    except Exception as error:
-        return [_failure(error, engine)]
-    return []
+    messages: list[CheckMessage] = []
+    for bind, engine in engines_of(database).items():
+        try:
+            use_connection(engine, _select_1)
+        except Exception as error:
+            messages.append(_failure(error, engine, bind))
+    return messages
 
 
 async def check_database_connected_async(engine: AsyncEngine) -> list[CheckMessage]:
-    """Say whether the database answers ``SELECT 1``.
+    """Check that the database answers ``SELECT 1``, like :func:`check_database_connected`.
 
-    :param engine: a :class:`sqlalchemy.ext.asyncio.AsyncEngine`; the running event loop is the one
-        its connections belong to.
-    :return: as for :func:`check_database_connected`.
-    :raises ModuleNotFoundError: SQLAlchemy is not installed.
+    :param engine: a :class:`sqlalchemy.ext.asyncio.AsyncEngine` whose connections belong to the
+        running event loop.
     """
-    require_sqlalchemy()
-    from sqlalchemy import select
-
+    require_database(engine)
     try:
-        async with async_connection_to(engine) as connection:
-            await connection.scalar(select(1))
+        await use_connection_async(engine, _select_1)
     except Exception as error:
         return [_failure(error, engine)]
     return []
 
 
-def _failure(error: Exception, engine: Any) -> CheckMessage:
+# ---------------------------------------------------------------------- for migrations as well
+
+
+def require_database(database: Any) -> None:
+    """Refuse what is neither an engine nor an extension that has engines, with a TypeError."""
+    import_extra("sqlalchemy.exc", "sqlalchemy", "db")
+    if not _is_extension(database) and not hasattr(database, "connect"):
+        raise TypeError(
+            f"db= is of type {type(database).__name__}; set it to an engine, such as "
+            "sqlalchemy.create_engine(...), or to a Flask-SQLAlchemy extension"
+        )
+
+
+def is_async_engine(database: object) -> bool:
+    """Return whether the database is a :class:`sqlalchemy.ext.asyncio.AsyncEngine`."""
+    # That module is not imported for it: it may need greenlet, which SQLAlchemy 2.1 does not bring.
+    modules = [cls.__module__ for cls in type(database).__mro__]
+    return any(module.startswith("sqlalchemy.ext.asyncio") for module in modules)
+
+
+def engines_of(database: Any) -> Mapping[str | None, Engine]:
+    """Return the engines of a database by their bind's name, which is ``None`` for the default."""
+    require_database(database)
+    if is_async_engine(database):
+        kind = type(database).__name__
+        raise TypeError(f"{kind} is an async engine: use the check that ends in _async")
+    if not _is_extension(database):
+        return {None: database}
+    # Flask-SQLAlchemy has all of them in `engines` since 3.0; sqlalchemy.Engine.engine is itself.
+    engines: Any = getattr(database, "engines", None)
+    return {None: database.engine} if engines is None else engines
+
+
+def use_connection(engine: Engine, use: Callable[[Connection], T]) -> T:
+    """Return what a function does with a connection of the engine's pool."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        with engine.connect() as connection:
+            return use(connection)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    # A restart of the database had cut the pooled connection; the pool has dropped it now.
+    with engine.connect() as connection:
+        return use(connection)
+
+
+async def use_connection_async(engine: AsyncEngine, use: Callable[[Connection], T]) -> T:
+    """Do the same as :func:`use_connection`."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(use)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    async with engine.connect() as connection:
+        return await connection.run_sync(use)
+
+
+def failure_text(error: Exception, engine: Any, bind: str | None) -> str:
+    """Return the text of a failure on one line, without passwords, with the bind that is meant.
+
+    :raises Exception: the error itself, if it is none of SQLAlchemy, the driver or the network.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    # While it connects, asyncpg's exceptions are not wrapped by SQLAlchemy.
+    driver = getattr(getattr(engine, "dialect", None), "driver", None)
+    packages = [cls.__module__.partition(".")[0] for cls in type(error).__mro__]
+    if isinstance(error, SQLAlchemyError):
+        # Without the statement and the link to SQLAlchemy's manual, which its str() adds.
+        text = str(error.args[0]) if error.args else ""
+    elif isinstance(error, OSError) or driver in packages:
+        text = f"({type(error).__name__}) {error}"
+    else:
+        raise error
+    text = public_text(text, _passwords(engine)) or type(error).__name__
+    return text if bind is None else f"bind {bind!r}: {text}"
+
+
+def _is_extension(database: object) -> bool:
+    # Asked of the class, because the property itself may need an application context.
+    return hasattr(type(database), "engine")
+
+
+def _select_1(connection: Connection) -> None:
+    from sqlalchemy import select
+
+    connection.execute(select(1))
+
+
+def _failure(error: Exception, engine: Any, bind: str | None = None) -> CheckMessage:
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-    text = failure_text(error, engine)
-    if text is None:
-        raise error
+    text = failure_text(error, engine, bind)
     if isinstance(error, SQLAlchemyError) and not isinstance(error, DBAPIError):
         return Error(f'Database misconfigured: "{text}"', id=ERROR_SQLALCHEMY_EXCEPTION)
     return Error(f"DB-API error: {text}", id=ERROR_DB_API_EXCEPTION)
+
+
+def _passwords(engine: Any) -> Iterator[object]:
+    url = getattr(engine, "url", None)
+    yield getattr(url, "password", None)
+    # Of "user:pass@word@host", SQLAlchemy takes "word@host" for the host.
+    for part in (getattr(url, "host", None), getattr(url, "database", None)):
+        if isinstance(part, str):
+            yield part.rpartition("@")[0]

@@ -2,101 +2,83 @@
 
 from __future__ import annotations
 
-from dockerflow.checks.registry import DEFAULT_TIMEOUT, check_limit
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import logging
-    from collections.abc import Callable
-    from typing import Any, TypeVar
-
-    T = TypeVar("T")
-
-DEFAULT_FAILED_STATUS = 500
+from dockerflow.checks.registry import DEFAULT_TIMEOUT, read_timeout
 
 
-class EndpointSettings:
-    """The settings of one application.
-
-    :param get: returns the value of a setting by name and default, such as ``app.config.get``.
-    :param logger: where a wrong value that is met while a request is served is logged.
-    """
-
-    def __init__(self, get: Callable[[str, Any], Any], logger: logging.Logger) -> None:
-        self._get = get
-        self._logger = logger
-
-    def validate(self) -> None:
-        """Refuse wrong values at start-up.
-
-        :raises ValueError: naming the setting, the value found, and the remedy.
-        """
-        self._read_failed_status()
-        self._read_check_timeout()
-
-    @property
-    def failed_status(self) -> int:
-        """``DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE``, or 500 where it makes no sense."""
-        return self._or_default(self._read_failed_status, DEFAULT_FAILED_STATUS)
-
-    @property
-    def check_timeout(self) -> float | None:
-        """``DOCKERFLOW_CHECK_TIMEOUT`` in seconds, or 5 where it makes no sense."""
-        default: float | None = DEFAULT_TIMEOUT
-        return self._or_default(self._read_check_timeout, default)
-
-    @property
-    def error_endpoint(self) -> bool:
-        """``DOCKERFLOW_ERROR_ENDPOINT``: whether ``/__error__`` is there."""
-        return enabled(self._get("DOCKERFLOW_ERROR_ENDPOINT", True))
-
-    def show_details(self, default: bool = True) -> bool:
-        """``DOCKERFLOW_HEARTBEAT_SHOW_DETAILS``: whether the heartbeat names its checks.
-
-        :param default: what holds where the setting is not there.
-        """
-        return enabled(self._get("DOCKERFLOW_HEARTBEAT_SHOW_DETAILS", default))
-
-    def _read_failed_status(self) -> int:
-        return failed_status_code(
-            self._get("DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE", DEFAULT_FAILED_STATUS)
-        )
-
-    def _read_check_timeout(self) -> float | None:
-        name = "DOCKERFLOW_CHECK_TIMEOUT"
-        return check_limit(self._get(name, DEFAULT_TIMEOUT), name)
-
-    def _or_default(self, read: Callable[[], T], default: T) -> T:
-        try:
-            return read()
-        except ValueError as error:
-            self._logger.error("%s; until then %s is used", error, default)
-            return default
-
-
-def failed_status_code(value: object) -> int:
+def read_failed_status(value: object) -> int:
     """Return the status of a failed heartbeat.
 
-    :param value: an integer, or the digits of one, from 500 to 599.
-    :raises ValueError: if it is anything else.
+    :param value: an integer from 500 to 599, or its digits.
+    :raises ValueError: with the remedy, if it is anything else.
     """
     code = value
     if isinstance(code, str) and code.isascii() and code.isdigit():
         code = int(code[:4])
     if isinstance(code, int) and 500 <= code <= 599:
         return int(code)
-    raise ValueError(
-        f"DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE is {value!r}; "
-        "set it to a status from 500 to 599, such as 503"
-    )
+    raise ValueError("a status from 500 to 599, such as 503")
 
 
-def enabled(value: object) -> bool:
-    """Read a switch: Python's truth, and the words that environment variables use for "no".
+def read_switch(value: object) -> bool:
+    """Return whether a switch is on.
 
-    :param value: of a text, ``0``, ``false``, ``no``, ``off``, ``f``, ``n``, ``none`` and nothing
-        mean no, in any case.
+    Of a text, ``0``, ``false``, ``no``, ``off``, ``f``, ``n``, ``none`` and the empty one mean no,
+    in any case, since environment variables have no other way to say it.
     """
     if isinstance(value, str):
         return value.strip().lower() not in ("", "0", "false", "no", "off", "f", "n", "none")
     return bool(value)
+
+
+def _setting(name: str, default: Any, read: Callable[[object], Any]) -> Any:
+    return field(default=default, metadata={"name": name, "read": read})
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    """The settings that the endpoints depend on.
+
+    :param failed_status: the status of a failed heartbeat.
+    :param show_details: whether the heartbeat names its checks and what they said.
+    :param check_timeout: the seconds that a check may take, None to run them one after another
+        without limit.
+    :param error_endpoint: whether ``/__error__`` is there.
+    """
+
+    failed_status: int = _setting(
+        "DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE", 500, read_failed_status
+    )
+    show_details: bool = _setting("DOCKERFLOW_HEARTBEAT_SHOW_DETAILS", True, read_switch)
+    check_timeout: float | None = _setting(
+        "DOCKERFLOW_CHECK_TIMEOUT", DEFAULT_TIMEOUT, read_timeout
+    )
+    error_endpoint: bool = _setting("DOCKERFLOW_ERROR_ENDPOINT", True, read_switch)
+
+    @classmethod
+    def read(
+        cls, get: Callable[[str, Any], object], report: Callable[[str], object] | None = None
+    ) -> Self:
+        """Read the settings of an application.
+
+        :param get: returns the value of a setting by its name, or the default that it is given.
+        :param report: gets a sentence for each value that makes no sense, for which the default is
+            used then.
+        :raises ValueError: for a value that makes no sense, if there is no ``report``; it names the
+            setting, the value and the remedy.
+        """
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            name = each.metadata["name"]
+            value = get(name, each.default)
+            try:
+                values[each.name] = each.metadata["read"](value)
+            except ValueError as remedy:
+                problem = f"{name} is {value!r}; set it to {remedy}"
+                if report is None:
+                    raise ValueError(problem) from None
+                report(problem)
+        return cls(**values)

@@ -1,13 +1,11 @@
-"""The ids of the messages that the built-in health checks give.
+"""The ids of the messages that the built-in health checks return.
 
 They are stable: dashboards and ``silenced_checks`` settings name them.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Final
+from typing import Final
 
 INFO_CANT_CHECK_MIGRATIONS: Final = "dockerflow.health.I001"
 """The migrations can't be checked."""
@@ -43,13 +41,13 @@ ERROR_SQLALCHEMY_EXCEPTION: Final = "dockerflow.health.E009"
 """SQLAlchemy itself reports an error."""
 
 ERROR_REDIS_EXCEPTION: Final = "dockerflow.health.E010"
-"""redis-py reports another error than that of a connection."""
+"""Redis or its client reports an error other than a failed connection."""
 
 ERROR_CHECK_RAISED: Final = "dockerflow.health.E011"
-"""A check raised; the message is the exception's type and text."""
+"""A check raised, or could not be started; the message is the exception's type."""
 
 ERROR_CHECK_RESULT: Final = "dockerflow.health.E012"
 """A check returned something else than messages."""
 
 ERROR_CHECK_TIMEOUT: Final = "dockerflow.health.E013"
-"""A check takes longer than it may."""
+"""A check takes longer than its time limit."""

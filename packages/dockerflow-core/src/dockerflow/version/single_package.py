@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import sys
 import warnings
+from importlib.metadata import distributions
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-DISTRIBUTIONS = (
-    "dockerflow-core",
-    "dockerflow-logging",
-    "dockerflow-django",
-    "dockerflow-flask",
-    "dockerflow-sanic",
-    "dockerflow-fastapi",
-)
+NAMES = ("core", "logging", "django", "flask", "sanic", "fastapi")
 
 
 def warn_if_installed() -> None:
-    """Warn, with the commands that help, where the single package shares this environment.
+    """Warn where the single package shares this environment, with the commands that remove it.
 
-    It brings a ``dockerflow/__init__.py``, so that the namespace of these packages has an origin.
+    It has a ``dockerflow/__init__.py``, so that the namespace of these packages has an origin.
     """
     namespace = sys.modules["dockerflow"].__spec__
     if namespace is None or namespace.origin is None:
         return
-    present = " ".join(_installed(DISTRIBUTIONS))
+    names = (f"dockerflow-{name}" for name in NAMES)
+    present = " ".join(name for name in names if any(distributions(name=name)))
     warnings.warn(
         "The single package 'dockerflow' is installed beside the packages that replace it, and "
         "owns files of the same paths. Remove it, and put back the files that go with it:\n"
@@ -36,16 +27,3 @@ def warn_if_installed() -> None:
         RuntimeWarning,
         stacklevel=2,
     )
-
-
-def _installed(names: Iterable[str]) -> list[str]:
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    found: list[str] = []
-    for name in names:
-        try:
-            distribution(name)
-        except PackageNotFoundError:
-            continue
-        found.append(name)
-    return found

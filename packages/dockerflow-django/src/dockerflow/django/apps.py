@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from .checks import register
+
 
 class DockerFlowAppConfig(AppConfig):
     """Registers the system checks."""
@@ -14,6 +16,4 @@ class DockerFlowAppConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks with Django."""
-        from .checks import register
-
         register()

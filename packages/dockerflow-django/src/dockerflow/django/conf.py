@@ -4,147 +4,85 @@ from __future__ import annotations
 
 import functools
 import logging
-import re
-import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, cast
 
-from django.conf import Settings, UserSettingsHolder, global_settings, settings
+from django.apps import apps
+from django.conf import settings
+from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from dockerflow.endpoints import EndpointSettings, enabled
-from dockerflow.logging.request_id import DEFAULT_HEADER
-from dockerflow.logging.summary import REQUEST_SETTINGS, as_paths
+from dockerflow.endpoints import EndpointSettings
+from dockerflow.logging.request import RequestSettings
 
 logger = logging.getLogger("dockerflow.django")
-_in_force = vars(settings)
 
 DEFAULT_CHECKS = (
     "dockerflow.django.checks.check_database_connected",
     "dockerflow.django.checks.check_migrations_applied",
 )
 
-# https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
-
-def setting(name: str, default: Any = None) -> Any:
+def get_setting(name: str, default: Any = None) -> Any:
     """Return a setting as it is now."""
-    # For a setting that is not there Django raises an AttributeError in each layer, which takes ten
-    # times as long as to look into the layers.
-    layer = _in_force.get("_wrapped")
-    while type(layer) is UserSettingsHolder:
-        attributes = layer.__dict__
-        if name in attributes:
-            return getattr(settings, name, default)
-        layer = attributes["default_settings"]
-    if (type(layer) is Settings or layer is global_settings) and name not in layer.__dict__:
-        return default
+    if name == "DOCKERFLOW_HEARTBEAT_SHOW_DETAILS":
+        default = settings.DEBUG
     return getattr(settings, name, default)
 
 
-endpoint_settings = EndpointSettings(setting, logger)
-
-
-def report(message: str, *args: object, exc_info: bool = False) -> None:
-    """Log an ERROR about the watching of a request, which changes nothing for the request."""
-    try:
-        logger.error(message, *args, exc_info=exc_info)
-    except Exception:  # a handler of the application's
-        if logging.raiseExceptions:
-            traceback.print_exc()
-
-
-_HEADER = "DOCKERFLOW_REQUEST_ID_HEADER_NAME"
-_RESPONSE_HEADER = "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER"
-_QUERYSTRING = "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"
-_EXCLUDE_PATHS = "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"
-
-
-class RequestSettings:
-    """The settings that count for each request, and what they were read from.
-
-    :param layer: what Django's settings are made of at this moment.
-    """
-
-    def __init__(self, layer: Any) -> None:
-        attributes: dict[str, Any] = layer.__dict__
-        self.layer = layer
-        self.keys = attributes.keys()
-        self.items = attributes.items()
-        present = {name: attributes[name] for name in REQUEST_SETTINGS if name in attributes}
-        self.absent = REQUEST_SETTINGS.difference(present)
-        self.present = present.items()
-        #: The names that a layer of override_settings hides, and those which it hid.
-        self.deleted = attributes.get("_deleted")
-        self.deleted_then = None if self.deleted is None else frozenset(self.deleted)
-
-        #: The header of the request's id, as it is sent back.
-        self.header = _request_id_header()
-        #: Its name in ``request.META``.
-        self.meta_key = "HTTP_" + self.header.upper().replace("-", "_")
-        #: Its name in ``response.headers``, by which they are told apart; None if it isn't sent.
-        self.header_key = self.header.lower() if enabled(setting(_RESPONSE_HEADER, True)) else None
-        self.logs_query = enabled(setting(_QUERYSTRING, False))
-        #: As it is set.
-        self.exclude_paths: Any = setting(_EXCLUDE_PATHS)
-
-
-_latest: RequestSettings | None = None
-
-
+@functools.cache
 def request_settings() -> RequestSettings:
-    """Return the settings of requests as they are now."""
-    global _latest
-    # To ask Django for four settings, most of them not set, takes twenty times as long as to see
-    # that they are what they were: the same object, as long as no override_settings begins or ends,
-    # and in it the same of them set, to the same values.
-    latest = _latest
-    layer = _in_force["_wrapped"]  # a request has loaded the settings
-    if (
-        latest is None
-        or layer is not latest.layer
-        or not latest.keys.isdisjoint(latest.absent)
-        or (latest.present and not latest.present <= latest.items)
-        or latest.deleted != latest.deleted_then
-    ):
-        latest = _latest = RequestSettings(layer)
-    return latest
+    """Return the settings of requests.
+
+    They are read again when a middleware is made, and when Django says that one has changed. Of a
+    value that makes no sense the default is used, and the fault is logged.
+    """
+    report = functools.partial(logger.error, "%s; until then the default is used")
+    return RequestSettings.read(get_setting, report)
 
 
-def _request_id_header() -> str:
-    try:
-        return _read_request_id_header()
-    except ValueError as error:
-        report("%s; until then %s is used", error, DEFAULT_HEADER)
-        return DEFAULT_HEADER
+@functools.cache
+def unlogged_ids() -> frozenset[str]:
+    """Return the ids of ``SILENCED_SYSTEM_CHECKS``, as they were when a middleware was first made.
+
+    An id that is appended to the list in place later is not counted from then on, but its messages
+    are still logged, as the existing package did it. Other changes are told by Django's signal.
+    """
+    return frozenset(settings.SILENCED_SYSTEM_CHECKS)
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting in RequestSettings.names():
+        request_settings.cache_clear()
+    if setting == "SILENCED_SYSTEM_CHECKS":
+        unlogged_ids.cache_clear()
+
+
+# https://docs.djangoproject.com/en/stable/ref/signals/#setting-changed
+setting_changed.connect(_forget, dispatch_uid="dockerflow")
 
 
 def version_callback() -> Callable[[str], Any] | None:
-    """Return the callable of ``DOCKERFLOW_VERSION_CALLBACK``, ``None`` where it isn't set.
+    """Return the callable of ``DOCKERFLOW_VERSION_CALLBACK``, None where it is not set.
 
     :raises ValueError: if it can't be imported.
     """
-    value = setting("DOCKERFLOW_VERSION_CALLBACK")
-    return None if value is None else _load(value, "DOCKERFLOW_VERSION_CALLBACK")
+    value = get_setting("DOCKERFLOW_VERSION_CALLBACK")
+    return None if value is None else _load("DOCKERFLOW_VERSION_CALLBACK", value)
 
 
 def configured_checks() -> list[tuple[str, Callable[..., Any]]]:
     """Return the checks of ``DOCKERFLOW_CHECKS`` by their dotted paths.
 
-    One that can't be imported is replaced by a check that raises and says so.
+    In place of one that can't be imported stands the import itself, which raises when it is run.
     """
-    value = setting("DOCKERFLOW_CHECKS", DEFAULT_CHECKS)
-    items: Any = () if value is None else value
-    if isinstance(value, str) or not isinstance(items, Iterable):
-        items = (value,)
     found: list[tuple[str, Callable[..., Any]]] = []
-    for item in cast("Iterable[Any]", items):
-        try:
-            check = _load(item, "DOCKERFLOW_CHECKS")
-        except ValueError as error:
-            check = _Unimportable(error)
-        path = item if isinstance(item, str) else dotted_path(check)
+    for item in _listed_checks():
+        path = dotted_path(item) if callable(item) else str(item)
+        check: Callable[..., Any] = functools.partial(_load, "DOCKERFLOW_CHECKS", item)
+        with suppress(ValueError):
+            check = check()
         found.append((path, check))
     return found
 
@@ -157,52 +95,41 @@ def dotted_path(check: Any) -> str:
 
 
 def problems() -> list[str]:
-    """Say what is wrong with the settings: one sentence each, with name, value and remedy."""
-    found = [
-        str(check.error) for _, check in configured_checks() if isinstance(check, _Unimportable)
-    ]
-    for read in (
-        endpoint_settings.validate,
-        lambda: as_paths(setting(_EXCLUDE_PATHS)),
-        _read_request_id_header,
-        version_callback,
-    ):
+    """Return what is wrong with the settings: one sentence each, with name, value and remedy."""
+    found: list[str] = []
+    RequestSettings.read(get_setting, found.append)
+    EndpointSettings.read(get_setting, found.append)
+    checks = (functools.partial(_load, "DOCKERFLOW_CHECKS", item) for item in _listed_checks())
+    loads: list[Callable[[], object]] = [*checks, version_callback]
+    for load in loads:
         try:
-            read()
+            load()
         except ValueError as error:
             found.append(str(error))
     return found
 
 
-class _Unimportable:
-    def __init__(self, error: ValueError) -> None:
-        self.error = error
+def _listed_checks() -> list[object]:
+    default = DEFAULT_CHECKS if apps.is_installed("dockerflow.django") else ()
+    value = get_setting("DOCKERFLOW_CHECKS", default)
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [path.strip() for path in value.split(",") if path.strip()]
+    return list(cast("Iterable[object]", value)) if isinstance(value, Iterable) else [value]
 
-    def __call__(self) -> Any:
-        raise self.error
 
-
-def _read_request_id_header() -> str:
-    value = setting(_HEADER) or DEFAULT_HEADER
-    if isinstance(value, str) and _TOKEN.fullmatch(value):
-        return value
+def _load(name: str, value: object) -> Callable[..., Any]:
+    found: Any = value
+    problem, cause = "is no callable", None
+    if isinstance(value, str):
+        try:
+            found = import_string(value)
+        except Exception as error:  # a module may raise anything while it is imported
+            # Its text may hold secrets: it is in the traceback, not in the answer.
+            problem, cause = f"can't be imported ({type(error).__name__})", error
+    if callable(found):
+        return cast("Callable[..., Any]", found)
     raise ValueError(
-        f"{_HEADER} is {value!r}; set it to the name of a header, such as X-Request-ID"
-    )
-
-
-def _load(value: Any, name: str) -> Callable[..., Any]:
-    if callable(value):
-        return value  # type: ignore[no-any-return]
-    try:
-        found = import_string(value)
-    except Exception as error:  # a module may raise anything while it is imported
-        raise ValueError(
-            f"{name} names {value!r}, which can't be imported ({type(error).__name__}: {error}); "
-            "set it to the dotted path of a callable"
-        ) from error
-    if not callable(found):
-        raise ValueError(
-            f"{name} names {value!r}, which is {found!r}; set it to the dotted path of a callable"
-        )
-    return found  # type: ignore[no-any-return]
+        f"{name} is {value!r}, which {problem}; set it to the dotted path of a callable"
+    ) from cause

@@ -3,169 +3,140 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from types import MethodType
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.core.handlers.exception import response_for_exception
-from django.http import Http404, HttpRequest, HttpResponse
-from django.http.multipartparser import MultiPartParserError
+from django.core.handlers.exception import convert_exception_to_response
+from django.http import HttpRequest
 from django.utils.deprecation import MiddlewareMixin
 
-from dockerflow.logging.summary import SUMMARY_LOGGER
+from dockerflow.logging.request import SUMMARY_LOGGER
+from dockerflow.logging.request_id import request_id_context
 
-from .observed import ObservedRequest, begin, observed_of
-from .views import ENDPOINTS, endpoint_of
-
-# What Django answers with a status of its own.
-_ANSWERED = (Http404, PermissionDenied, MultiPartParserError, BadRequest, SuspiciousOperation)
+from . import views
+from .conf import logger, request_settings, unlogged_ids
+from .observed import begin, get_observation, observe_response
+from .users import loaded_user_id
 
 
 class DockerflowMiddleware(MiddlewareMixin):
     """Answer the endpoints, give each request an id, and write its summary.
 
     Placed first in ``MIDDLEWARE``, it answers probes before any other middleware can refuse them.
+    It is native in sync and in async: of an async request, only a ``process_`` method that a
+    subclass overrides runs in a thread.
 
     :param get_response: the next middleware or the view, sync or async.
     """
 
     def __init__(self, get_response: Any) -> None:
         super().__init__(get_response)
-        # Django 4.2 has no such attribute; Python 3.11 marks no callables in inspect.
-        self.async_mode = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated]
         self.summary_logger = logging.getLogger(SUMMARY_LOGGER)
-        self._own_request = self.process_request != MethodType(_PROCESS_REQUEST, self)
-        # Compared with the methods that are there when a request comes, which a subclass or a test
-        # may have replaced: where they are these, the same is done in fewer steps.
-        self._process_response = MethodType(_PROCESS_RESPONSE, self)
-        self.plain_build = MethodType(_BUILD_EXTRA_META, self)
+        request_settings.cache_clear()
+        request_settings()
+        unlogged_ids()
+        self._is_async = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated] - inspect's knows Django's mark from Python 3.12 on
+        # What an endpoint raises becomes a page here, and so this page bears the request's id.
+        self._answered: Any = convert_exception_to_response(
+            self._aanswer if self._is_async else self._answer
+        )
 
     def __call__(self, request: HttpRequest) -> Any:
         """Answer a request; the answer is to be awaited where ``get_response`` is async."""
-        if self.async_mode:
+        if self._is_async:
             return self.__acall__(request)
-        get_response: Any = self.get_response
-        observed = begin(self, request)
-        try:
-            response = None
-            if self._own_request or request.path_info in ENDPOINTS:
-                response = self._before(request)
-            if response is None:
-                response = get_response(request)
-            if self.process_response == self._process_response:
-                observed.answered(request, response)
-            else:
-                response = self.process_response(request, response)
-        except BaseException as error:
-            observed.fail(request, error)
-            raise
-        observed.end()
-        return response
+        with self._recorded(request):
+            return self.process_response(request, self._answered(request))
 
     async def __acall__(self, request: HttpRequest) -> Any:
-        """Answer a request as the event loop's own."""
-        get_response: Any = self.get_response
-        observed = begin(self, request)
-        try:
-            response = None
-            if self._own_request or request.path_info in ENDPOINTS:
-                response = await self._abefore(request)
-            if response is None:
-                response = await get_response(request)
-            if self.process_response == self._process_response:
-                observed.answered(request, response)
-            else:
+        """Answer a request on the event loop."""
+        with self._recorded(request):
+            response = await self._answered(request)
+            if self._overrides("process_response"):
                 response = await sync_to_async(self.process_response)(request, response)
-            if observed.body is not None:
-                observed.watch(asyncio.current_task())
-        except BaseException as error:
-            observed.fail(request, error)
-            raise
-        observed.end()
+            else:
+                response = self.process_response(request, response)
+        observation, task = get_observation(request), asyncio.current_task()
+        if task is not None and observation is not None and not observation.finished:
+            task.add_done_callback(observation.task_ended)
         return response
 
-    # What an endpoint raises becomes a page here, so that this page bears the request's id.
+    @contextmanager
+    def _recorded(self, request: HttpRequest) -> Generator[None]:
+        """Observe a request, unless another middleware does, and record what is raised."""
+        observation = get_observation(request)
+        if observation is not None and not observation.finished:
+            yield
+            return
+        observation = begin(request, self.summary_logger)
+        observation.middleware = self
+        with observation:
+            try:
+                yield
+            except BaseException as error:
+                if not observation.finished:
+                    observation.update_fields(lambda: self._build_extra_meta(request), logger)
+                    observation.failed(error)
+                    observation.code = None  # a response that there was goes nowhere
+                    observation.finish()
+                raise
 
-    def _before(self, request: HttpRequest) -> Any:
-        try:
-            if self._own_request:
-                return self.process_request(request)
-            view = endpoint_of(request.path_info, asynchronous=False)
-            return None if view is None else view(request)
-        except Exception as error:
-            return response_for_exception(request, error)
+    def _answer(self, request: HttpRequest) -> Any:
+        response = self.process_request(request)
+        return self.get_response(request) if response is None else response
 
-    async def _abefore(self, request: HttpRequest) -> Any:
-        try:
-            if self._own_request:
-                return await sync_to_async(self.process_request)(request)
-            view = endpoint_of(request.path_info, asynchronous=True)
-            response = None if view is None else view(request)
-            # To ask whether it is awaitable takes as long as a view that only says 200.
-            if type(response) is HttpResponse or not inspect.isawaitable(response):
-                return response
-            return await response
-        except Exception as error:
-            page = sync_to_async(response_for_exception, thread_sensitive=False)
-            return await page(request, error)
+    async def _aanswer(self, request: HttpRequest) -> Any:
+        if self._overrides("process_request"):
+            response = await sync_to_async(self.process_request)(request)
+        else:
+            response = await views.answer_async(request)
+        get_response: Any = self.get_response
+        return await get_response(request) if response is None else response
+
+    def _overrides(self, name: str) -> bool:
+        return getattr(type(self), name) is not getattr(DockerflowMiddleware, name)
 
     # ------------------------------------------------------------------ for subclasses and tests
-    # A test may call these by themselves, for a request that was never begun.
+    # A test may call these by hand, for a request for which the middleware was never called.
 
     def process_request(self, request: HttpRequest) -> Any:
-        """Give the request its id, and answer it where it is for an endpoint.
-
-        :param request: the request, before any other middleware has seen it.
-        :returns: a response, or ``None`` for the application's own requests.
-        """
-        observed = begin(self, request)
-        if isinstance(observed, ObservedRequest):
-            observed.token = None
-        view = endpoint_of(request.path_info, asynchronous=False)
-        return None if view is None else view(request)
+        """Give the request its id, and answer it where it is for an endpoint, else return None."""
+        observation = get_observation(request)
+        if observation is None or observation.finished:
+            request_id_context.set(begin(request, self.summary_logger).request_id)
+        return views.answer(request)
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
-        """Send the id back, and write the summary, at the end of its body if that is streamed.
+        """Send the id back, and write the summary, at the end of the body if that is streamed.
 
-        :param request: the request that is answered.
-        :param response: the answer; ``None``, as tests give it, makes a summary without ``code``.
+        :param response: the answer; None, as tests give it, makes a summary without ``code``.
         :returns: ``response``, which may be anything: what is no response is left alone.
         """
-        observed = observed_of(self, request)
-        if observed.token is None:
-            observed.answered_alone(request, response)
-        elif observed.middleware is self:  # or it is listed twice
-            observed.answered(request, response)
+        observation = get_observation(request) or begin(request, self.summary_logger)
+        if observation.middleware is None or observation.middleware is self:
+            observation.update_fields(lambda: self._build_extra_meta(request), logger)
+            observe_response(observation, request, response)
+        if observation.middleware is None:
+            request_id_context.set(None)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        """Leave an exception to others; its text comes by Django's ``got_request_exception``.
-
-        Only where a test calls the method by itself, outside of a request, the summary is written.
-
-        :param request: the request that failed.
-        :param exception: what its view raised.
-        """
-        observed = observed_of(self, request)
-        if observed.token is None and not isinstance(exception, _ANSWERED):
-            observed.collect(request)
-            observed.finish(exception)
+        """Note an exception that a test passes; Django tells of others by a signal."""
+        observation = get_observation(request)
+        if observation is not None and observation.middleware is None:
+            observation.failed(exception)
 
     def _build_extra_meta(self, request: HttpRequest) -> dict[str, Any]:
         """Build the fields of a request's summary; meant to be extended in subclasses.
 
         ``code``, ``errno`` and the final ``t`` are added when the response has been handed over.
         """
-        observed = observed_of(self, request)
-        fields = observed.basic_fields(request)
-        if "t" in fields:
-            fields["t"] = observed.elapsed()
+        observation = get_observation(request) or begin(request, self.summary_logger)
+        fields = {**observation.fields, "uid": loaded_user_id(request), "t": observation.elapsed()}
+        fields.pop("code", None)  # which an earlier call has left out already
+        if not hasattr(request, "_start_timestamp"):  # an application may have removed it
+            del fields["t"]
         return fields
-
-
-_PROCESS_REQUEST = DockerflowMiddleware.process_request
-_PROCESS_RESPONSE = DockerflowMiddleware.process_response
-_BUILD_EXTRA_META = DockerflowMiddleware._build_extra_meta  # pyright: ignore[reportPrivateUsage]

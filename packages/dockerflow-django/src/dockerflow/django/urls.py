@@ -11,13 +11,10 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from . import views
+from .views import viewpatterns
 
 app_name = "dockerflow"
 
 urlpatterns = [
-    re_path(r"^__version__/?\Z", views.version, name="version"),
-    re_path(r"^__heartbeat__/?\Z", views.heartbeat, name="heartbeat"),
-    re_path(r"^__lbheartbeat__/?\Z", views.lbheartbeat, name="lbheartbeat"),
-    re_path(r"^__error__/?\Z", views.error, name="error"),
+    re_path(rf"^__{view.__name__}__/?\Z", view, name=view.__name__) for _, view in viewpatterns
 ]

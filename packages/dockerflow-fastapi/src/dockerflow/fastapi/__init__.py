@@ -15,8 +15,8 @@ from dockerflow.version.single_package import warn_if_installed
 
 from . import checks, middleware, views
 from .app import Dockerflow
-from .routing import router, routes
+from .views import router
 
-__all__ = ["Dockerflow", "checks", "middleware", "router", "routes", "views"]
+__all__ = ["Dockerflow", "checks", "middleware", "router", "views"]
 
 warn_if_installed()

@@ -1,185 +1,140 @@
 """Pure ASGI middleware, for FastAPI, Starlette, and any other ASGI application.
 
-The two may stand in any order, one without the other, and more than once: a request has one id
-and one summary, which are the outermost's affair.
+The two may stand in any order, one without the other, and more than once: a request has one id and
+one summary. The outermost one sees the request's beginning and end.
 """
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import logging
-from codecs import latin_1_decode
-from contextvars import Token
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dockerflow.logging import request_id_context
-from dockerflow.logging.summary import SUMMARY_LOGGER
+from dockerflow.logging.asgi import (
+    RequestObserver,
+    current_observation,
+    header_getter,
+    observation_of,
+)
+from dockerflow.logging.request import RequestObservation, RequestSettings
 
-from .fields import Arrived, request_as_it_arrived, summary_of, user_id_of
-from .observed import KEY, ObservedRequest, headers_of
 from .output import prepare_output
-from .settings import RequestSettings, application_inside, request_settings
+from .views import extension_of
 
 __all__ = ["MozlogRequestSummaryLogger", "RequestIdMiddleware"]
 
-_log = logging.getLogger("dockerflow.fastapi.middleware")
+log = logging.getLogger(__name__)
 
 
-class RequestIdMiddleware:
+class StateObserver(RequestObserver):
+    """What the middlewares share: settings from ``app.state``, read at the first request.
+
+    :param app: the ASGI application.
+    """
+
+    identifies = True
+    """Whether requests are given an id here."""
+    records = True
+    """Whether requests are recorded here."""
+
+    def __init__(self, app: ASGIApp, logger: logging.Logger | None = None) -> None:
+        super().__init__(app, logger=logger)
+        self._application: object = None
+        self._is_prepared = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does."""
+        if scope["type"] in ("http", "websocket"):
+            if not self._is_prepared:
+                self._prepare(scope)
+            observation = current_observation(scope)
+            if observation is not None:
+                await self._join(observation, scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+    def _prepare(self, scope: Scope) -> None:
+        # Kept, since a mounted application puts itself into the scope.
+        app = self._application = scope.get("app") or application_inside(self.app)
+        get = functools.partial(extension_of(app).get_setting, app)
+        report = functools.partial(log.error, "%s; until then the default is used")
+        self.settings = RequestSettings.read(get, report)
+        if self.records and self.logger is None:
+            prepare_output()
+        self._is_prepared = True
+
+    async def _join(
+        self, observation: RequestObservation, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Add what this middleware does to the observation of one further out."""
+        if self.records and not observation.is_recorded:
+            observation.is_recorded = True
+            observation.logger = self.logger
+        if not self.identifies:
+            await self.app(scope, receive, send)
+            return
+        if observation.request_id is None:
+            observation.identify(header_getter(scope)(self.settings.header_name))
+            observation.fields["rid"] = observation.request_id
+        token = request_id_context.set(observation.request_id)
+        await self.app(scope, receive, send)
+        request_id_context.reset(token)  # after an exception it stays, as further out
+
+    def observe(self, scope: Scope) -> RequestObservation:
+        """Return a new observation of the request or websocket."""
+        observation = observation_of(
+            scope, self.settings, has_id=self.identifies, logger=self.logger
+        )
+        observation.is_recorded = self.records
+        return observation
+
+    def finish(self, observation: RequestObservation, scope: Scope) -> None:
+        """Finish the observation with the fields that the application adds."""
+        if observation.is_recorded and not observation.finished:
+            extension = extension_of(self._application)
+            make = functools.partial(extension.summary_extra, Request(scope))
+            observation.update_fields(make, log)
+        super().finish(observation, scope)
+
+
+class RequestIdMiddleware(StateObserver):
     """Give each request and each websocket an id, and send a request's id back in its response.
 
     :param app: the ASGI application.
     """
 
+    records = False
+
     def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self._application = application_inside(app)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the application does."""
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        outer = ObservedRequest.around(scope)
-        if outer is not None and outer.is_identified():
-            await self.app(scope, receive, send)
-            return
-        observed = ObservedRequest(None, receive, send, scope.get("method", ""))
-        observed.is_recorded = False
-        if outer is None:
-            scope[KEY] = observed
-        else:
-            observed.request_id = outer.request_id
-        settings = request_settings(scope.get("app") or self._application)
-        token = observed.identify(headers_of(scope), settings)
-        if outer is not None:
-            outer.request_id = observed.request_id
-        try:
-            await self.app(scope, receive, observed.send)
-        finally:
-            observed.leave(scope, token)
+        super().__init__(app)
 
 
-class MozlogRequestSummaryLogger:
+class MozlogRequestSummaryLogger(StateObserver):
     """Log the summary of each request.
 
     :param app: the ASGI application.
     :param logger: where the summaries go. By default it is the logger ``request.summary``; at the
         first request it is set to INFO where it has no level, and given a
-        :class:`~dockerflow.logging.MozlogHandler` where no other handler writes mozlog.
+        :class:`~dockerflow.logging.MozlogHandler` where neither it nor the root logger has a
+        handler.
     """
 
-    def __init__(self, app: ASGIApp, logger: logging.Logger | None = None) -> None:
-        self.app = app
-        self.logger = logger
-        self._default_logger = logging.getLogger(SUMMARY_LOGGER)
-        self._is_prepared = False
-        self._application = application_inside(app)
-        self._identifies = False
-        self._unrecorded = app
-
-    def _identify(self) -> None:
-        """Be a RequestIdMiddleware as well: one around a request costs less than two."""
-        self._identifies = True
-        self._unrecorded = RequestIdMiddleware(self.app)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the application does."""
-        # Saves a call, where this is the outermost.
-        outer = ObservedRequest.around(scope) if KEY in scope else None
-        if scope["type"] != "http" or (outer is not None and outer.is_recorded):
-            await self._unrecorded(scope, receive, send)
-            return
-        logger = self.logger
-        if logger is None:
-            logger = self._default_logger
-            if not self._is_prepared:
-                prepare_output()
-                self._is_prepared = True
-        observed = ObservedRequest(logger, receive, send, scope["method"])
-        if outer is None:
-            scope[KEY] = observed
-        else:
-            outer.is_recorded = True
-            observed.request_id = outer.request_id
-        app = scope.get("app") or self._application
-        path = scope["path"]
-        # Saves the copy, where nobody makes fields of the request as it arrived.
-        whole = dict(scope) if self._makes_own_fields() else None
-        headers = headers_of(scope)
-        # Takes any buffer, in half the time of str().
-        agent, _ = latin_1_decode(headers.get(b"user-agent", b""))
-        lang, _ = latin_1_decode(headers.get(b"accept-language", b""))
-        settings = request_settings(app)
-        token: Token[str | None] | None = None
-        if self._identifies and (outer is None or not outer.is_identified()):
-            token = observed.identify(headers, settings)
-        try:
-            await self.app(scope, observed.receive, observed.send)
-        except BaseException as error:
-            self._write(scope, (app, path, agent, lang, whole), settings, observed, error)
-            raise
-        else:
-            start, request_id = observed.start, observed.request_id
-            if (  # most of all, and it saves what _write() asks
-                start is not None
-                and not observed.awaited
-                and whole is None
-                and "user" not in scope
-                and settings.exclude_paths is None
-                and not settings.log_querystring
-                and request_id == request_id_context.get()
-            ):
-                observed.usual = scope["method"], path, agent, lang, "", request_id
-                observed.write_usual(start["status"])
-            else:
-                self._write(scope, (app, path, agent, lang, whole), settings, observed, None)
-        finally:
-            observed.leave(scope, token)
-
-    def summary_extra(self, request: Request) -> dict[str, Any]:
-        """Build the fields of a summary but for ``code`` and ``t``; meant for subclasses.
-
-        :param request: the request as it arrived, at its end.
-        """
-        return summary_of(request, user_id_of(request))
-
-    def _write(
-        self,
-        scope: Scope,
-        arrived: Arrived,
-        settings: RequestSettings,
-        observed: ObservedRequest,
-        error: BaseException | None,
-    ) -> None:
-        request_id = observed.request_id
-        # Saves setting it, where it is known at this place: where it is not, it began further in.
-        known = request_id_context.get() == request_id
-        token = None if known else request_id_context.set(request_id)
-        try:
-            _, path, agent, lang, whole = arrived
-            if whole is None and "user" not in scope and not settings.log_querystring:
-                observed.usual = scope["method"], path, agent, lang, "", request_id
-            else:
-                observed.fields = self._fields(request_as_it_arrived(scope, arrived))
-            observed.write_at_end(error, settings.exclude_paths)
-        finally:
-            if token is not None:
-                request_id_context.reset(token)
-
-    def _makes_own_fields(self) -> bool:
-        return type(self).summary_extra is not _SUMMARY_EXTRA or "summary_extra" in vars(self)
-
-    def _fields(self, request: Request) -> dict[str, Any]:
-        try:
-            return dict(self.summary_extra(request))
-        except Exception:
-            with contextlib.suppress(Exception):  # a handler that raises
-                _log.exception("The fields of the request summary can't be had: it goes without")
-            return summary_of(request)
+    identifies = False
 
 
-_SUMMARY_EXTRA = MozlogRequestSummaryLogger.summary_extra
+def application_inside(app: ASGIApp) -> Starlette | None:
+    """Return the application that other middleware has been laid around, if there is one.
+
+    A middleware outside of the application finds it so, since the scope does not name it yet.
+    """
+    inner: Any = app
+    for _ in range(100):  # of which none is known to lead in a circle
+        if inner is None or isinstance(inner, Starlette):
+            return inner
+        inner = getattr(inner, "app", None)
+    return None

@@ -2,58 +2,48 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import sys
-import threading
 from collections.abc import Iterator
-from typing import Any
 
-from dockerflow.logging import MozlogFormatter, MozlogHandler
-from dockerflow.logging.summary import SUMMARY_LOGGER
+from dockerflow.logging import MozlogHandler
+from dockerflow.logging.request import SUMMARY_LOGGER
 
-_lock = threading.Lock()
-_prepared = False
+
+class DefaultHandler(MozlogHandler):
+    """The handler of an application without any."""
 
 
 def prepare_output() -> None:
-    """See to it, once in a process, that request summaries are written as mozlog.
+    """Have request summaries written as mozlog to standard output, if nobody else writes them.
 
-    The logger is set to INFO where it has no level, and given a handler that writes to stdout where
-    no handler that an INFO record would reach writes mozlog.
+    The logger is set to INFO where it has no level, and given a handler where neither it nor a
+    logger above it has one. Where ``sys.stdout`` has been replaced since, that handler is replaced.
     """
-    global _prepared
-    if _prepared:
-        return
-    with _lock:
-        if _prepared:
-            return
-        logger = logging.getLogger(SUMMARY_LOGGER)
-        if logger.level == logging.NOTSET:
-            logger.setLevel(logging.INFO)
-        if not any(_writes_mozlog(handler, logger.level) for handler in _reached_from(logger)):
-            logger.addHandler(MozlogHandler())
-        _prepared = True
+    logger = logging.getLogger(SUMMARY_LOGGER)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+    for handler in logger.handlers[:]:
+        if isinstance(handler, DefaultHandler) and handler.stream is not sys.stdout:
+            logger.removeHandler(handler)
+    if not any(map(_is_visible, _handlers_of(logger))):
+        logger.addHandler(DefaultHandler())
 
 
-def _reached_from(logger: logging.Logger) -> Iterator[logging.Handler]:
-    current: logging.Logger | None = logger
-    while current is not None:
-        yield from current.handlers
-        current = current.parent if current.propagate else None
+def _handlers_of(logger: logging.Logger | None) -> Iterator[logging.Handler]:
+    """Return what handles the records of a logger, as ``Logger.callHandlers`` finds it."""
+    while logger is not None:
+        yield from logger.handlers
+        logger = logger.parent if logger.propagate else None
 
 
-def _writes_mozlog(handler: object, level: int) -> bool:
-    if not isinstance(handler, logging.Handler) or handler.level > max(level, logging.INFO):
-        return False
-    if isinstance(handler.formatter, MozlogFormatter):
-        return True
-    # What stands behind a MemoryHandler, and behind a QueueHandler from Python 3.12 on.
-    listener: Any = getattr(handler, "listener", None)
-    # Saves importing it, twelve milliseconds: where nobody has, there is no such listener.
-    handlers = sys.modules.get("logging.handlers")
-    behind: tuple[object, ...] = ()
-    if handlers is not None and isinstance(listener, handlers.QueueListener):
-        behind = tuple(listener.handlers)
-    return any(
-        _writes_mozlog(other, level) for other in (getattr(handler, "target", None), *behind)
+def _is_visible(handler: logging.Handler) -> bool:
+    """Return whether somebody sees a handler's lines; those of pytest's handlers nobody does."""
+    stream = getattr(handler, "stream", None)
+    return not (
+        isinstance(handler, logging.NullHandler)
+        or isinstance(stream, io.StringIO)
+        or getattr(stream, "name", None) == os.devnull
     )

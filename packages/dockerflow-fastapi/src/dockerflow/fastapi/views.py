@@ -1,73 +1,171 @@
-"""The endpoints, as FastAPI and Starlette call them."""
+"""The endpoints as FastAPI and Starlette call them, alone or by an extension."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import inspect
 import logging
 import os
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
 
-from fastapi import HTTPException
+from anyio import from_thread
+from fastapi import APIRouter, HTTPException
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dockerflow import version as version_json
-from dockerflow.endpoints import Reply, error_called, lbheartbeat_reply
-
-from .app import extension_of
+from dockerflow.endpoints import ERROR_PATH, PROBES, Endpoints, Path, Reply
+from dockerflow.logging.asgi import OBSERVATION
+from dockerflow.logging.request import RequestObservation, loaded_identity
 
 logger = logging.getLogger(__name__)
 
-_ALIVE = lbheartbeat_reply({"status": "ok"})
-
 
 def get_version(root: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Read ``version.json``, by what :mod:`dockerflow.version` has at the moment.
+    """Read ``version.json``; looked up when it is called, since applications' tests patch it.
 
     :param root: the directory that holds it.
     """
     return version_json.get_version(root)
 
 
-async def version(request: Request) -> Response:
-    """Answer ``/__version__``.
+class StateEndpoints(Endpoints):
+    """Endpoints and summaries of an application whose settings are attributes of ``app.state``."""
 
-    :param request: a request of any path.
-    """
-    app = request.scope.get("app")
-    return _to_response(await extension_of(app).answer_version(app, get_version))
+    logger = logger
+    lbheartbeat_content: ClassVar[dict[str, object] | None] = {"status": "ok"}
+
+    def get_setting(self, app: Any, name: str, default: Any = None) -> Any:
+        """Return a setting of the application; without a ``state`` it has the defaults."""
+        return getattr(getattr(app, "state", None), name, default)
+
+    def version_places(self, app: Any) -> tuple[Path | None, tuple[Path, ...]]:
+        """Return ``version_path``, else ``app.state.APP_DIR``, else ``$APP_DIR``."""
+        place = self.version_path or self.get_setting(app, "APP_DIR") or os.environ.get("APP_DIR")
+        return place or None, ()
+
+    def get_version(self, directory: str) -> Any:
+        """Read the ``version.json`` of a directory, by what is ``get_version`` here now."""
+        return get_version(directory)
+
+    async def version_async(self, app: Any) -> Reply:
+        """Answer ``/__version__``: on the event loop for an async callback, else in a thread."""
+        if is_async(self._version_callback):
+            return await super().version_async(app)
+        return await run_in_threadpool(self.version, app)
+
+    async def heartbeat_async(self, app: Any) -> Reply:
+        """Answer ``/__heartbeat__``; under trio the checks run as in a sync framework."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # the registry's async checks are asyncio's tasks
+            return await run_in_threadpool(self.heartbeat, app)
+        return await super().heartbeat_async(app)
+
+    def notify(self, app: Any, level: int) -> None:
+        """Tell the receivers, from a thread that an event loop has started."""
+        from_thread.run(self.notify_async, app, level)
+
+    def summary_extra(self, request: Request) -> dict[str, Any]:
+        """Return the fields of a request's summary; meant to be extended in subclasses.
+
+        ``code``, ``errno`` and ``t`` are set after it.
+
+        :param request: the request at its end: ``request.state`` and ``request.user`` are as the
+            application has left them, and the body is not there. A mounted application may have
+            changed ``request.scope``; the fields are those of its arrival.
+        """
+        observation: RequestObservation = request.scope[OBSERVATION]
+        return {**observation.fields, "uid": self.user_id(request)}
+
+    def user_id(self, request: Request) -> Any:
+        """Return the ``identity`` of the user whom an ``AuthenticationMiddleware`` has found.
+
+        Without one it is ``""``; logging never loads a user.
+        https://www.starlette.io/authentication/
+
+        :param request: the request at its end.
+        """
+        user = request.scope.get("user")
+        identity: Any = loaded_identity(user)
+        if identity is None and user is not None:
+            # BaseUser's identity and is_authenticated raise where a subclass has none.
+            with contextlib.suppress(AttributeError, NotImplementedError):
+                identity = user.identity if user.is_authenticated else None
+        return "" if identity is None else identity
+
+
+_without_extension = StateEndpoints()
+
+
+def extension_of(app: object) -> StateEndpoints:
+    """Return the extension of an application, or one that does what the router alone does."""
+    extension = getattr(getattr(app, "state", None), "dockerflow", None)
+    return extension if isinstance(extension, StateEndpoints) else _without_extension
+
+
+def is_async(func: object) -> bool:
+    """Return whether calling this makes a coroutine, as far as its definition says."""
+    return inspect.iscoroutinefunction(func) or (
+        callable(func) and inspect.iscoroutinefunction(func.__call__)
+    )
+
+
+def to_response(reply: Reply) -> Response:
+    """Return a neutral reply as Starlette's response."""
+    # Among the headers: as media_type, Starlette would give "text/plain" a second charset.
+    headers = {"Content-Type": reply.media_type, **dict(reply.headers)}
+    return Response(reply.body, reply.status, headers)
+
+
+async def version(request: Request) -> Response:
+    """Answer ``/__version__`` with the content of ``version.json``."""
+    return to_response(await extension_of(request.app).version_async(request.app))
 
 
 async def heartbeat(request: Request) -> Response:
-    """Answer ``/__heartbeat__``.
-
-    :param request: a request of any path.
-    """
-    app = request.scope.get("app")
-    return _to_response(await extension_of(app).answer_heartbeat(app))
+    """Answer ``/__heartbeat__`` with what the checks come to."""
+    return to_response(await extension_of(request.app).heartbeat_async(request.app))
 
 
 async def lbheartbeat(request: Request) -> Response:
-    """Answer ``/__lbheartbeat__``, from the event loop itself: the thread pool may be used up.
-
-    :param request: a request of any path.
-    """
-    return _to_response(_ALIVE)
+    """Answer ``/__lbheartbeat__``: the process serves requests."""
+    return to_response(extension_of(request.app).lbheartbeat())
 
 
 async def error(request: Request) -> Response:
-    """Answer ``/__error__``.
-
-    :param request: a request of any path.
-    :raises dockerflow.endpoints.ErrorEndpointCalled: always.
-    :raises fastapi.HTTPException: 404, where ``DOCKERFLOW_ERROR_ENDPOINT`` is off.
-    """
-    app = request.scope.get("app")
-    if not extension_of(app).settings_of(app).error_endpoint:
+    """Raise an exception, to try how the application's errors are reported."""
+    extension = extension_of(request.app)
+    if not extension.settings(request.app).error_endpoint:
         raise HTTPException(404)
-    error_called(logger)
+    extension.error()
 
 
-def _to_response(reply: Reply) -> Response:
-    # Among the headers: as a media type, older releases of Starlette give it a second charset.
-    headers = {"content-type": reply.media_type, **dict(reply.headers)}
-    return Response(reply.body, reply.status, headers)
+VIEWS: dict[str, Callable[[Request], Awaitable[Response]]] = dict(
+    zip((*PROBES, ERROR_PATH), (version, heartbeat, lbheartbeat, error), strict=True)
+)
+"""The views of the endpoints, by their paths."""
+
+
+def _build_router() -> APIRouter:
+    router = APIRouter()
+    for path, view in VIEWS.items():
+        # One route that answers, so that 405 names both methods, and one to be described: FastAPI
+        # warns of a duplicate operation id where it describes a route of two methods.
+        for methods, is_described in ((["GET", "HEAD"], False), (["GET"], True)):
+            router.add_api_route(
+                path,
+                view,
+                methods=methods,
+                name=view.__name__,
+                include_in_schema=is_described,
+                response_model=None,
+            )
+    return router
+
+
+router = _build_router()
+"""The endpoints for ``include_router()``, as ordinary routes of FastAPI."""

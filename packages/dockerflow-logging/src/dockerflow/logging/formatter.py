@@ -5,66 +5,50 @@ The format is Mozilla's, version 2.0: https://wiki.mozilla.org/Firefox/Services/
 
 from __future__ import annotations
 
-import _thread
+import json
 import logging
 import os
+import socket
+import time
 import warnings
+from json.encoder import encode_basestring_ascii
+from typing import Any, ClassVar, Literal
 
-from .conversion import (
-    DEFAULT_LOGGER_NAME,
-    JSON_BLANKS,
-    RECORD_ATTRIBUTES,
-    SpentName,
-    convert,
-    in_words,
-    severity_of,
+from .strict import encode, plain
+from .traceback import safer_format_traceback
+from .values import safe_repr
+
+# What every LogRecord has, whatever the version of Python, and what handlers and formatters add.
+RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {
+    *("message", "asctime", "taskName", "logger_name"),
+}
+
+# Names in Fields that mean something to those who read logs, so that no message may set them.
+_RESERVED = frozenset(
+    {
+        *("msg", "error", "traceback", "stack"),
+        *("rid", "uid", "code", "errno", "t", "agent", "lang", "method", "path", "querystring"),
+    }
 )
-from .encoder import Unusual, encode, raw_encode
-from .fast import FastLines, WatchedNames, with_own_fields
-from .marks import MARK, Noted, WatchedClasses
-from .plain import clean_text
-from .reprs import is_interrupt, safe_repr
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, ClassVar, Literal
+_JSON_BLANKS = " \t\n\r"  # RFC 8259, section 2
 
-
-def with_fresh_stack(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Call *work* in a thread of its own and wait for it: there the whole stack is free.
-
-    It takes arguments since a lambda about them would slow down whoever makes it, needed or not.
-
-    :raises Exception: whatever *work* raises, and what starting a thread may raise.
-    """
-    done = _thread.allocate_lock()
-    done.acquire()
-    outcome: list[tuple[bool, Any]] = []
-
-    def run() -> None:
-        try:
-            outcome.append((True, work(*arguments)))
-        except BaseException as error:
-            outcome.append((False, error))
-        finally:
-            done.release()
-
-    _thread.start_new_thread(run, ())
-    done.acquire()
-    succeeded, value = outcome[0]
-    if succeeded:
-        return value
-    raise value
+# For format(), which calls little or nothing any more once the stack is full.
+_LAST_LINE = (
+    '{"Timestamp": %d, "Type": "dockerflow.logging", "Logger": "Dockerflow", "Hostname": "", '
+    '"EnvVersion": "2.0", "Severity": 3, "Pid": %d, '
+    '"Fields": {"msg": %s, "convert_record_error": "No stack or memory was left"}}'
+)
+_LAST_LINE_WITHOUT_MESSAGE = _LAST_LINE % (0, 0, '"A record could not be formatted"')
 
 
-class MozlogFormatter(logging.Formatter, Noted):
+class MozlogFormatter(logging.Formatter):
     """Formats records as mozlog JSON.
 
     :param fmt: taken and kept, as for any formatter; the format of a line is always mozlog's.
     :param datefmt: the same.
     :param style: the same.
-    :param logger_name: the ``Logger`` of every line.
+    :param logger_name: the ``Logger`` of lines whose record has no ``logger_name``.
     """
 
     LOGGING_FORMAT_VERSION: str = "2.0"
@@ -83,217 +67,174 @@ class MozlogFormatter(logging.Formatter, Noted):
     DEFAULT_SYSLOG_LEVEL: int = 7
 
     #: Attributes of a record that are no ``extra``.
-    EXCLUDED_LOGRECORD_ATTRS: ClassVar[set[str]] = WatchedNames({*RECORD_ATTRIBUTES, "logger_name"})
+    EXCLUDED_LOGRECORD_ATTRS: ClassVar[set[str]] = set(RECORD_ATTRIBUTES)
 
     def __init__(
         self,
         fmt: str | None = None,
         datefmt: str | None = None,
         style: Literal["%", "{", "$"] = "%",
-        logger_name: str = DEFAULT_LOGGER_NAME,
+        logger_name: str = "Dockerflow",
     ) -> None:
         super().__init__(fmt, datefmt, style)
         self.logger_name = logger_name
-        self.hostname = _hostname()
-        self._fast = FastLines()
-        if type(self) is MozlogFormatter:
-            self._plain_class = MozlogFormatter
+        self.hostname = socket.gethostname()
 
     def is_value_jsonlike(self, value: object) -> bool:
-        """Tell whether a message is worth parsing as JSON; override it to say more or less.
+        """Return whether a message is worth parsing as JSON; override it to merge more or fewer.
 
         :param value: the text of a message.
         :returns: True for text in braces.
         """
         if not isinstance(value, str):
             return False
-        text = value.strip(JSON_BLANKS)
+        text = value.strip(_JSON_BLANKS)
         return text.startswith("{") and text.endswith("}")
 
     def convert_record(self, record: logging.LogRecord) -> dict[str, Any]:
-        """Turn *record* into what its line says.
+        """Return what the line of a record says.
 
         :param record: any record; it is only read.
-        :returns: a dict of plain JSON types: ``Timestamp`` (nanoseconds since 1970), ``Type``,
-            ``Logger``, ``Hostname``, ``EnvVersion``, ``Severity``, ``Pid`` and ``Fields``.
+        :returns: ``Timestamp`` (nanoseconds since 1970), ``Type``, ``Logger``, ``Hostname``,
+            ``EnvVersion``, ``Severity``, ``Pid`` and ``Fields``, a dict of the values as they were
+            logged. The encoder gives them their JSON form.
         """
-        return convert(self, record)
+        attributes = vars(record)
+        excluded = self.EXCLUDED_LOGRECORD_ATTRS
+        fields = {name: value for name, value in attributes.items() if name not in excluded}
+        self._add_message(record, fields)
+        if record.exc_info or record.exc_text or record.stack_info:
+            _add_exception(record, fields)
+        severity = self.SYSLOG_LEVEL_MAP.get(record.levelno)
+        return {
+            "Timestamp": int(record.created * 1e9),
+            "Type": record.name,
+            "Logger": attributes.get("logger_name", self.logger_name),
+            "Hostname": self.hostname,
+            "EnvVersion": self.LOGGING_FORMAT_VERSION,
+            "Severity": self._severity_between(record.levelno) if severity is None else severity,
+            "Pid": record.process or os.getpid(),  # None if logging.logProcesses is off
+            "Fields": fields,
+        }
 
-    def format(self, record: logging.LogRecord) -> str:  # noqa: C901, PLR0915 - its steps are in one place: calls cost
-        """Return *record* as one line of strict JSON (RFC 8259) in ASCII, without line end.
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as one line of strict JSON (RFC 8259) in ASCII, without line end.
 
         :param record: any record.
-        :returns: the line; there is always one, and no :class:`Exception` is ever raised.
+        :returns: the line; there is always one, and no :class:`Exception` is raised.
         """
         try:
-            if (
-                MARK
-                and type(self) is self._plain_class
-                and (_classes.below.__flags__ == _FLAGS or _classes.are_as_found())
-            ):
-                # Saves four look-ups in the class, which are slow where there are marks.
-                version, severities, excluded = _VERSION, _SEVERITIES, _EXCLUDED
-                is_usual = True
-            else:
-                version, severities = self.LOGGING_FORMAT_VERSION, self.SYSLOG_LEVEL_MAP
-                excluded = self.EXCLUDED_LOGRECORD_ATTRS
-                # A lambda on the instance has no __func__, which is as good as another function.
-                is_usual = self.convert_record.__func__ is _CONVERT_RECORD  # type: ignore[attr-defined] # see above
-            if is_usual:
-                # All in one place, since each call between its steps costs a twentieth.
-                fast = self._fast
-                _, _, latest, watched, changes = fast.state
-                if excluded is not watched or watched.changes != changes:  # pyright: ignore[reportOptionalMemberAccess] - it is not None if it is the same
-                    latest = fast.latest(excluded)
-                attributes = record.__dict__
-                # To compare a list takes half the time of hashing a tuple and looking it up.
-                names = [*attributes]
-                layout = latest.get(len(names))
-                if layout is None or layout.names != names:
-                    layout = fast.layout(names, attributes)
-                text = record.getMessage()
-                created = attributes["created"]
-                if (
-                    type(text) is not str
-                    or ("{" in text and text.lstrip(JSON_BLANKS).startswith("{"))
-                    or type(created) is not float
-                ):
-                    raise Unusual
-                logger = attributes["logger_name"] if layout.is_named else None
-                if logger is None or type(logger) is SpentName:
-                    logger = self.logger_name
-                level = record.levelno
-                severity = severities.get(level)
-                if severity is None:
-                    severity = severity_of(self, level)
-                pid = attributes["process"]
-                if type(pid) is not int:
-                    if pid is not None:
-                        raise Unusual
-                    pid = os.getpid()
-                # All that the head depends on is compared, so that a change is noticed.
-                name = attributes["name"]
-                head = layout.head
-                if (
-                    head.name is not name
-                    or head.logger is not logger
-                    or head.severity is not severity
-                    or head.pid != pid
-                    or head.hostname is not self.hostname
-                    or head.version is not version
-                ):
-                    head = fast.head(name, logger, self.hostname, version, severity, pid)
-                    layout.head = head
-                write = layout.write
-                try:
-                    # Of a float it is int(), in a third of the time.
-                    line = write(attributes, (created * 1e9).__trunc__(), head.text, text)
-                except TypeError:  # types have changed
-                    line = layout.line(attributes, created, head.text, text)
-                if "\\" in line:
-                    layout.check(line, attributes, text)
-                if (
-                    attributes["exc_info"] is None
-                    and attributes["exc_text"] is None
-                    and attributes["stack_info"] is None
-                ):
-                    return line
-                return with_own_fields(line, record)
-        except Exception:  # noqa: S110 - nothing is called here: the stack may be full
-            pass
-        except BaseException as error:
-            if is_interrupt(error):
-                raise
+            return encode(self.convert_record(record))
+        except Exception as error:
+            fault = error
         try:
-            return _careful_line(self, record)
-        except Exception:  # noqa: S110 - likewise
-            pass
+            return self._line_with_fault(record, fault)
+        except Exception:  # the stack is full
+            message: object = record.msg
         try:
-            words: str = with_fresh_stack(_careful_line, self, record, True)
-            return words
+            text = encode_basestring_ascii(ascii(message))
+            return _LAST_LINE % (time.time_ns(), os.getpid(), text)
         except Exception:
-            return _LAST_WORDS
+            return _LAST_LINE_WITHOUT_MESSAGE
 
+    def _line_with_fault(self, record: logging.LogRecord, fault: Exception) -> str:
+        try:  # without the override that has failed, if it was one
+            line = MozlogFormatter.convert_record(self, record)
+        except Exception:  # an attribute is missing, or of an odd type: all of them are written
+            known = {"name": vars(record).get("name", ""), "levelno": logging.ERROR}
+            line = MozlogFormatter().convert_record(logging.makeLogRecord(known))
+            line["Fields"] = dict(vars(record))
+        line["Fields"]["convert_record_error"] = safe_repr(fault)
+        return encode(line)
 
-def _is_as_made() -> bool:
-    return (
-        MozlogFormatter.convert_record is _CONVERT_RECORD
-        and MozlogFormatter.LOGGING_FORMAT_VERSION is _VERSION
-        and MozlogFormatter.SYSLOG_LEVEL_MAP is _SEVERITIES
-        and MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS is _EXCLUDED
-    )
+    def _add_message(self, record: logging.LogRecord, fields: dict[str, Any]) -> None:
+        """Add ``msg`` to the fields, or what stands in the object that the message is."""
+        given: Any = record.msg
+        if issubclass(type(given), dict) and not record.args and _may_merge(record, given, fields):
+            fields.update(given)
+            return
+        try:
+            text = record.getMessage()
+        except Exception:  # arguments that don't fit, or that raise
+            start = given if isinstance(given, str) else safe_repr(given)
+            text = f"{start} (with arguments {safe_repr(record.args)})"
+        is_braced = text.lstrip(_JSON_BLANKS).startswith("{")
+        if is_braced and _may_merge(record, parsed := self._json_object(text), fields):
+            fields.update(parsed)
+        elif text:
+            fields["msg"] = text
 
+    def _json_object(self, text: str) -> dict[str, Any]:
+        """Return the object that a message is, an empty one if it can't be written without loss."""
+        try:
+            parsed: dict[str, Any] = _DECODER.decode(text) if self.is_value_jsonlike(text) else {}
+            return parsed if plain(parsed) == parsed else {}
+        except Exception:  # no JSON, or too deep for the parser, or an override that fails
+            return {}
 
-_classes = WatchedClasses(_is_as_made, MozlogFormatter)
-_FLAGS = _classes.flags
-_CONVERT_RECORD = MozlogFormatter.convert_record
-_VERSION = MozlogFormatter.LOGGING_FORMAT_VERSION
-_SEVERITIES = MozlogFormatter.SYSLOG_LEVEL_MAP
-_EXCLUDED = MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS
+    def _severity_between(self, level: object) -> int:
+        if not isinstance(level, int | float):  # logging.makeLogRecord() sets none
+            return self.DEFAULT_SYSLOG_LEVEL
+        reached = [known for known in self.SYSLOG_LEVEL_MAP if known <= level]
+        return self.SYSLOG_LEVEL_MAP[max(reached)] if reached else self.DEFAULT_SYSLOG_LEVEL
 
 
 class JsonLogFormatter(MozlogFormatter):
-    """The earlier name of :class:`MozlogFormatter`; to build one is a pending deprecation.
+    """The earlier name of :class:`MozlogFormatter`; building one is a pending deprecation.
 
     The parameters are those of :class:`dockerflow.logging.MozlogFormatter`.
     """
 
-    def __init__(
-        self,
-        fmt: str | None = None,
-        datefmt: str | None = None,
-        style: Literal["%", "{", "$"] = "%",
-        logger_name: str = DEFAULT_LOGGER_NAME,
-    ) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         warnings.warn(
             "JsonLogFormatter is an earlier name; use dockerflow.logging.MozlogFormatter instead",
             PendingDeprecationWarning,
             stacklevel=2,
         )
-        super().__init__(fmt, datefmt, style, logger_name)
+        super().__init__(*args, **kwargs)
 
 
-def _hostname() -> str:
-    try:
-        return os.uname().nodename
-    except AttributeError:  # Windows
-        import socket
+def _may_merge(record: logging.LogRecord, message: dict[Any, Any], fields: dict[str, Any]) -> bool:
+    """Return whether what stands in a message may stand in the fields.
 
-        return socket.gethostname()
-
-
-def _careful_line(
-    formatter: MozlogFormatter, record: logging.LogRecord, fresh: bool = False
-) -> str:
-    """Return the line of any record.
-
-    :param fresh: there is stack enough, so a RecursionError is somebody's fault.
+    A summary's message is text that a client may have had a hand in.
     """
-    fault: Exception
-    try:
-        converted: Any = formatter.convert_record(record)
-        if issubclass(type(converted), dict):
-            return encode(converted)
-        fault = TypeError(f"convert_record returned {safe_repr(converted)}, not a dict")
-    except Exception as error:
-        if isinstance(error, RecursionError) and not fresh:
-            raise
-        fault = error
-    try:
-        converted = convert(formatter, record)
-    except Exception as error:
-        if isinstance(error, RecursionError) and not fresh:
-            raise
-        converted = in_words(record)
-    converted["Fields"]["convert_record_error"] = clean_text(safe_repr(fault))
-    return raw_encode(converted)
-
-
-# Said where not one more call is possible.
-_LAST_WORDS = raw_encode(
-    in_words(
-        logging.makeLogRecord(
-            {"msg": "A record could not be formatted: neither stack nor memory is left."}
-        )
+    return (
+        bool(message)
+        and record.name != "request.summary"
+        and all(isinstance(name, str) for name in message)
+        and message.keys().isdisjoint(fields)
+        and message.keys().isdisjoint(_RESERVED)
     )
-)
+
+
+def _add_exception(record: logging.LogRecord, fields: dict[str, Any]) -> None:
+    """Add what a record tells of an exception and of the stack."""
+    found: dict[str, str] = {}
+    exc_info: Any = record.exc_info
+    if isinstance(exc_info, BaseException):
+        exc_info = type(exc_info), exc_info, exc_info.__traceback__
+    # Three times None is what exc_info=True finds outside of an exception.
+    if exc_info and any(exc_info):
+        kind, error, _ = exc_info
+        found["error"] = safe_repr(kind if error is None else error)
+        found["traceback"] = safer_format_traceback(*exc_info)
+    elif record.exc_text:  # what is left of it behind a QueueHandler
+        found["traceback"] = record.exc_text
+    if record.stack_info:
+        found["stack"] = record.stack_info
+    for name, text in found.items():
+        free = name
+        while free in fields:  # the caller's own
+            free = f"exc_{free}"
+        fields[free] = text
+
+
+def _no_repeated_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    parsed = dict(pairs)
+    if len(parsed) < len(pairs):
+        raise ValueError("a name stands twice")
+    return parsed
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_repeated_names)

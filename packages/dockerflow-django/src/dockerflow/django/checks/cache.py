@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,69 +12,67 @@ from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 
 from dockerflow import health
-
-_REMEDY = 'pip install "dockerflow-django[redis]", or "dockerflow-django[django-redis]"'
+from dockerflow.checks import redis
+from dockerflow.checks.services import public_text
 
 
 def check_redis_connected(app_configs: object = None, **kwargs: Any) -> list[CheckMessage]:
-    """Say whether each Redis that ``CACHES`` names answers a ``PING``.
+    """Return what is wrong with each Redis that ``CACHES`` names.
 
-    The ping goes over a connection of its own, with the settings of the cache's connections.
-
-    :param app_configs: what Django gives a system check; not looked at.
-    :param kwargs: the same.
-    :return: for each cache with a fault one error: ``dockerflow.health.E004`` (no connection, no
+    :param app_configs: what Django gives a system check; not looked at, like ``kwargs``.
+    :returns: for each cache with a fault one error: ``dockerflow.health.E004`` (no connection, no
         answer or no access), ``E005`` (there is no Redis client), ``E006`` (misconfigured),
         ``E007`` (a wrong answer), ``E010`` (any other error of redis-py's).
     """
     aliases = [alias for alias in settings.CACHES if _is_redis(alias)] or [DEFAULT_CACHE_ALIAS]
-    return [message for alias in aliases for message in _answers(alias)]
+    return [
+        Error(text if alias == DEFAULT_CACHE_ALIAS else f'{text} (cache "{alias}")', id=id)
+        for alias in aliases
+        for text, id in _faults(alias)
+    ]
 
 
-def _answers(alias: str) -> Iterator[CheckMessage]:
-    from dockerflow.checks import redis  # for those who have one
-
-    obj = None if alias == DEFAULT_CACHE_ALIAS else alias
+def _faults(alias: str) -> Iterator[tuple[str, str | None]]:
+    # Of a URL whose password has an unescaped character, redis-py's error quotes a part.
+    user_part = str(settings.CACHES[alias].get("LOCATION")).rpartition("@")[0].partition("//")[2]
+    secrets = re.split("[:/?#@]", user_part)
     try:
-        client = _client(alias)
-    except (ImproperlyConfigured, ValueError) as error:  # redis-py's word for a wrong URL
-        if isinstance(error.__cause__, ImportError):
-            yield _missing(error.__cause__, obj)
-        else:
-            text = f'Redis misconfigured: "{error}"'
-            yield Error(text, obj=obj, id=health.ERROR_MISCONFIGURED_REDIS)
-    except (ImportError, NotImplementedError) as error:
-        yield _missing(error, obj)
-    else:
-        for message in redis.check_redis_connected(client):
-            yield Error(message.msg, obj=obj, id=message.id)
+        from redis.exceptions import RedisError  # an extra
 
-
-def _missing(error: Exception, obj: str | None) -> CheckMessage:
-    text = f"Redis client not available: {error}"
-    if isinstance(error, ImportError):
-        text = f"{text}: {_REMEDY}"
-    return Error(text, obj=obj, id=health.ERROR_MISSING_REDIS_CLIENT)
+        try:
+            for message in redis.check_redis_connected(_client(alias)):
+                yield message.msg, message.id
+        except RedisError as error:  # a client may look for its servers when it is made
+            text = f"Could not connect to redis: {public_text(error, secrets)}"
+            yield text, health.ERROR_CANNOT_CONNECT_REDIS
+    except (ImportError, NotImplementedError, ImproperlyConfigured, ValueError) as error:
+        cause = error.__cause__  # of a backend that can't be imported
+        fault = cause if isinstance(cause, ImportError) else error
+        if isinstance(fault, ImportError):
+            remedy = 'pip install "dockerflow-django[redis]", or "dockerflow-django[django-redis]"'
+            text = f"Redis client not available: {fault}: {remedy}"
+            yield text, health.ERROR_MISSING_REDIS_CLIENT
+        elif isinstance(fault, NotImplementedError):
+            yield f"Redis client not available: {fault}", health.ERROR_MISSING_REDIS_CLIENT
+        else:  # ValueError is redis-py's for a wrong URL
+            text = f'Redis misconfigured: "{public_text(fault, secrets)}"'
+            yield text, health.ERROR_MISCONFIGURED_REDIS
 
 
 def _is_redis(alias: str) -> bool:
-    # By the name of the class, since a backend that can't be imported is to be reported as well.
-    backend: object = settings.CACHES[alias].get("BACKEND")
-    if isinstance(backend, str) and "redis" in backend.lower():
-        return True
     try:
-        cache: Any = caches[alias]
-    except ImproperlyConfigured:
-        return False
-    return any("redis" in kind.__module__.lower() for kind in type(cache).__mro__)
+        kinds = type(caches[alias]).__mro__
+    except (ImportError, ImproperlyConfigured):  # what can't be imported is to be reported as well
+        return "redis" in str(settings.CACHES[alias].get("BACKEND")).lower()
+    return any("redis" in kind.__module__.lower() for kind in kinds)
 
 
 def _client(alias: str) -> Any:
     """Return the client of redis-py that a cache writes with; nothing is connected for it."""
-    cache: Any = caches[alias]
-    own: Any = getattr(cache, "_cache", None)  # of Django's backend, which has no public way to it
+    # Django's own backend has no public way to its client: RedisCache keeps it here.
+    own: Any = getattr(caches[alias], "_cache", None)
     if hasattr(own, "get_client"):
         return own.get_client(write=True)
-    import django_redis  # type: ignore[import-untyped]  # it ships no types
+    import django_redis  # type: ignore[import-untyped]  # an extra, which ships no types
 
     return django_redis.get_redis_connection(alias)

@@ -28,6 +28,9 @@ from dockerflow.checks import (
     run_checks,
     run_checks_async,
 )
+from dockerflow.checks.alembic import migrations_check
+from dockerflow.checks.redis import redis_check
+from dockerflow.checks.sqlalchemy import database_check
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -58,47 +61,39 @@ __all__ = [
     "run_checks_async",
 ]
 
-Said = list[CheckMessage] | Awaitable[list[CheckMessage]]
-"""What a check says: to be awaited where its client, or engine, is an async one."""
-
-# The modules of the checks are imported where one is asked for: a millisecond for those who don't.
+Found = list[CheckMessage] | Awaitable[list[CheckMessage]]
+"""What a check returns: to be awaited where its client, or engine, is an async one."""
 
 
-def check_redis_connected(client: Any) -> Said:
-    """Say whether Redis answers a ``PING``.
+def check_redis_connected(client: Any) -> Found:
+    """Check that Redis answers a ``PING``.
 
     :param client: a client of redis-py, sync or asyncio.
-    :return: as :func:`dockerflow.checks.redis.check_redis_connected` and its async twin.
-    :raises ModuleNotFoundError: redis-py is not installed.
+    :returns: the messages of :func:`dockerflow.checks.redis.check_redis_connected`.
+    :raises ModuleNotFoundError: if redis-py is not installed.
     """
-    from dockerflow.checks.redis import redis_check
-
-    said: Said = redis_check(client)()
-    return said
+    found: Found = redis_check(client)()
+    return found
 
 
-def check_database_connected(database: Any) -> Said:
-    """Say whether the database answers ``SELECT 1``.
+def check_database_connected(database: Any) -> Found:
+    """Check that the database answers ``SELECT 1``.
 
     :param database: a SQLAlchemy engine, sync or async.
-    :return: as :func:`dockerflow.checks.sqlalchemy.check_database_connected` and its async twin.
-    :raises ModuleNotFoundError: SQLAlchemy is not installed.
+    :returns: the messages of :func:`dockerflow.checks.sqlalchemy.check_database_connected`.
+    :raises ModuleNotFoundError: if SQLAlchemy is not installed.
     """
-    from dockerflow.checks.sqlalchemy import database_check
-
-    said: Said = database_check(database)()
-    return said
+    found: Found = database_check(database)()
+    return found
 
 
-def check_migrations_applied(migrate: Config | str | os.PathLike[str], database: Any) -> Said:
-    """Say whether the database has all migrations.
+def check_migrations_applied(migrate: Config | str | os.PathLike[str], database: Any) -> Found:
+    """Check that the database has all migrations.
 
     :param migrate: an Alembic ``Config``, or the path of an ``alembic.ini``.
     :param database: a SQLAlchemy engine, sync or async.
-    :return: as :func:`dockerflow.checks.alembic.check_migrations_applied` and its async twin.
-    :raises ModuleNotFoundError: Alembic or SQLAlchemy is not installed.
+    :returns: the messages of :func:`dockerflow.checks.alembic.check_migrations_applied`.
+    :raises ModuleNotFoundError: if Alembic or SQLAlchemy is not installed.
     """
-    from dockerflow.checks.alembic import migrations_check
-
-    said: Said = migrations_check(migrate, database)()
-    return said
+    found: Found = migrations_check(migrate, database)()
+    return found

@@ -1,0 +1,172 @@
+"""What checks return: reading it, logging it, and adding it up to results."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, cast
+
+from dockerflow import health
+
+from .messages import ERROR, level_to_text
+
+logger = logging.getLogger("dockerflow.checks.registry")
+"""The logger of all messages. Services configure it by this name, which is older than this file."""
+
+# From "://" to the last "@" before the next blank or URL: a password may hold "/", "?" and "@",
+# and masking too much of an odd text is safer than too little.
+_USER_PART = re.compile(r"(?<=://)(?:(?!://)\S)*@")
+
+
+class CheckDetails(TypedDict):
+    """What a check reported whose status is not ``"ok"``."""
+
+    status: str
+    level: int
+    messages: dict[str, str]
+
+
+@dataclass
+class ChecksResults:
+    """The results of a run of checks.
+
+    :param details: by check name, for each check whose level is above ok: its ``status`` (the
+        level's name), its ``level`` (the worst of its messages) and its ``messages`` (texts by id).
+    :param statuses: the name of the worst level of each check, by check name.
+    :param level: the worst level of all checks, 0 where none returned a message.
+    """
+
+    details: dict[str, CheckDetails] = field(default_factory=dict[str, CheckDetails])
+    statuses: dict[str, str] = field(default_factory=dict[str, str])
+    level: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One message of a check, as it is counted, shown and logged.
+
+    :param text: the message, with the user part of URLs masked.
+    :param error: the exception behind it, where a check raised; shown to nobody but the log.
+    """
+
+    level: int
+    text: str
+    id: str | None = None
+    error: BaseException | None = None
+
+
+def mask_urls(text: str) -> str:
+    """Return ``text`` with the user part of every URL replaced.
+
+    ``redis://user:secret@host/0`` becomes ``redis://***@host/0``
+    (`RFC 3986, section 3.2.1 <https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1>`_).
+    """
+    return _USER_PART.sub("***@", text) if "@" in text else text
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def findings_of(result: Any) -> Iterator[Finding]:
+    """Read what a check returned: messages, an iterable of them, a single one, or ``None``."""
+    # A generator, so that messages which the check's own yields before it raises are kept.
+    if result is None:
+        return
+    if _is_message(result):
+        yield _read(result)
+    elif isinstance(result, Iterable) and not isinstance(result, str | bytes | Mapping):
+        for item in cast("Iterable[object]", result):
+            yield _read(item) if _is_message(item) else _wrong_result(item)
+    else:
+        yield _wrong_result(cast("object", result))
+
+
+def raised(error: BaseException, text: str = "{}") -> Finding:
+    """Return the finding for a check that raised, or could not be started.
+
+    :param text: what is shown, with the exception's type in place of ``{}``, and nothing else.
+    """
+    text = text.format(type(error).__name__)
+    return Finding(ERROR, text, health.ERROR_CHECK_RAISED, error)
+
+
+def _wrong_result(result: object) -> Finding:
+    text = f"the check returned {type(result).__name__}; "
+    text += "it must return a list of messages, one message or None"
+    return Finding(ERROR, text, health.ERROR_CHECK_RESULT)
+
+
+def _is_message(value: object) -> bool:
+    # Messages of Django, and of anyone who has the same attributes.
+    has_texts = hasattr(value, "msg") and hasattr(value, "id")
+    level: object = getattr(value, "level", None)
+    return has_texts and isinstance(level, int) and not isinstance(value, type)
+
+
+def _read(message: Any) -> Finding:
+    id = None if message.id is None else str(message.id)
+    return Finding(int(message.level), mask_urls(_text(message.msg)), id)
+
+
+def _text(value: object) -> str:
+    try:
+        text = str(value)
+    except Exception as error:
+        return f"<{type(value).__name__} whose text raised {type(error).__name__}>"
+    # A lone surrogate, for example of an undecodable file name, can't be sent as UTF-8.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+# ---------------------------------------------------------------------- logging
+
+
+def log_findings(name: str, findings: Iterable[Finding], unlogged_ids: Collection[str]) -> None:
+    """Log each finding at its level, with the check's name as the record's ``check``."""
+    for finding in findings:
+        try:
+            if finding.id not in unlogged_ids:
+                _log(name, finding)
+        except Exception:
+            # A handler or filter of the application raised: report it as logging itself does.
+            if logging.raiseExceptions:
+                traceback.print_exc()
+
+
+def _log(name: str, finding: Finding) -> None:
+    error = finding.error
+    text = f"{finding.id or name}: {finding.text}"
+    if error is not None:
+        text = mask_urls(f"{text}: {_text(error)}".removesuffix(": "))
+        trace = "".join(traceback.format_exception(error))
+        if (masked := mask_urls(trace)) != trace:
+            # The exception itself can't be handed to handlers: its text holds a secret.
+            text, error = f"{text}\n{masked.rstrip()}", None
+    logger.log(finding.level, text, exc_info=error, extra={"check": name})
+
+
+# ---------------------------------------------------------------------- adding up
+
+
+def build_results(
+    findings_by_check: Iterable[tuple[str, Iterable[Finding]]], silenced_ids: Collection[str]
+) -> ChecksResults:
+    """Add up the findings of all checks, those of one name together, without the silenced ids."""
+    counted: dict[str, list[Finding]] = {}
+    for name, findings in findings_by_check:
+        kept = counted.setdefault(name, [])
+        kept.extend(each for each in findings if each.id not in silenced_ids)
+    results = ChecksResults()
+    for name, findings in counted.items():
+        level = max((finding.level for finding in findings), default=0)
+        status = results.statuses[name] = level_to_text(level)
+        results.level = max(results.level, level)
+        if level > 0:
+            texts: dict[str, str] = {}
+            for finding in findings:
+                id = finding.id or name
+                texts[id] = f"{texts[id]}; {finding.text}" if id in texts else finding.text
+            results.details[name] = {"status": status, "level": level, "messages": texts}
+    return results

@@ -1,0 +1,195 @@
+"""Observe any ASGI application: an id for each request, and one summary.
+
+::
+
+    from dockerflow.logging.asgi import RequestObserver
+
+    app = RequestObserver(app)
+
+The application's answers stay as they are, but for the header of the request id.
+https://asgi.readthedocs.io/en/latest/specs/www.html
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from .request import RequestObservation, RequestSettings
+from .request_id import request_id_context
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+Finish = Callable[[], None]
+
+OBSERVATION = "dockerflow.observation"
+"""The key of a scope under which its observation is found."""
+
+
+# https://asgi.readthedocs.io/en/latest/extensions.html has the types beside the usual one.
+_BODIES = ("http.response.body", "http.response.zerocopysend", "http.response.pathsend")
+
+
+class RequestObserver:
+    """An ASGI application around another one, which gives requests their ids and records them.
+
+    :param app: the application.
+    :param settings: what is to be observed how, by default as without any setting.
+    :param logger: where the summaries go, by default the logger ``request.summary``.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApplication,
+        settings: RequestSettings | None = None,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        self.app = app
+        self.settings = settings or RequestSettings()
+        self.logger = logger
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request as the application does."""
+        if scope["type"] not in ("http", "websocket") or current_observation(scope) is not None:
+            await self.app(scope, receive, send)
+            return
+        observation = scope[OBSERVATION] = self.observe(scope)
+        finish = functools.partial(self._finish, observation, scope)
+        exchange = _Exchange(observation, (receive, send), finish)
+        outer_id = request_id_context.get()
+        token = request_id_context.set(observation.request_id)
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        except BaseException as error:
+            # Who cancels what is left to do after the last byte does nothing to the request.
+            if exchange.missing > 0 or isinstance(error, Exception):
+                observation.failed(error)
+            finish()
+            # The id stays in the context of this task, for the server's own traceback, unless the
+            # task serves another request, which has made this one.
+            if outer_id is not None:
+                request_id_context.reset(token)
+            raise
+        finish()
+        request_id_context.reset(token)
+
+    def _finish(self, observation: RequestObservation, scope: Scope) -> None:
+        if scope["type"] == "http" and not observation.finished:
+            if observation.code is None and not observation.client_left:
+                observation.code = 500  # what a server makes of it
+            self.finish(observation, scope)
+
+    def observe(self, scope: Scope) -> RequestObservation:
+        """Return a new observation of the request or websocket."""
+        return observation_of(scope, self.settings, logger=self.logger)
+
+    def finish(self, observation: RequestObservation, scope: Scope) -> None:
+        """Finish the observation of a request: called once, and meant to be extended."""
+        observation.finish()
+
+
+class _Exchange:
+    """A request and its response on their way between server and application.
+
+    The last byte finishes the observation; background tasks run on after it. Only an error page
+    waits for the end of the application: Starlette raises the exception after it has answered.
+    """
+
+    def __init__(
+        self, observation: RequestObservation, server: tuple[Receive, Send], finish: Finish
+    ) -> None:
+        self.observation = observation
+        self.missing: float = math.inf  # bytes of the body that the server has not been given
+        self._receive, self._send = server
+        self._finish = finish
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and self.missing > 0:
+            self.observation.client_gone()
+        return message
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        is_start = kind in ("http.response.start", "websocket.http.response.start")
+        if is_start:
+            message = self.with_request_id(message)
+            sent = {name.lower(): value for name, value in message["headers"]}
+            length = sent.get(b"content-length", b"")
+            self.missing = int(length) if length.isdigit() else math.inf
+        elif kind in _BODIES and not message.get("more_body"):
+            self.missing = 0  # before it is sent: a server may report a disconnect meanwhile
+        else:
+            self.missing -= len(message.get("body", b""))
+        try:
+            await self._send(message)
+        except BaseException as error:
+            self.missing = math.inf  # the server has not taken it
+            if is_start:
+                self.observation.code = None
+            if isinstance(error, OSError):  # the client has gone, says version 2.4 of ASGI
+                self.observation.client_gone()
+            raise
+        if self.missing <= 0 and not is_start and (self.observation.code or 500) < 500:
+            self._finish()
+
+    def with_request_id(self, start: Message) -> Message:
+        """Note the start of the response, and return it with the header of the request id."""
+        headers = list(start.get("headers", ()))
+        names = (name.decode("latin-1") for name, _ in headers)
+        header = self.observation.response_started(start["status"], names)
+        if header is not None:
+            name, value = header
+            headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+        return {**start, "headers": headers}
+
+
+def current_observation(scope: Scope) -> RequestObservation | None:
+    """Return the observation of the request or websocket, None where it has none yet.
+
+    One that is finished is that of an earlier request, whose scope was copied.
+    """
+    observation: RequestObservation | None = scope.get(OBSERVATION)
+    return None if observation is None or observation.finished else observation
+
+
+def observation_of(
+    scope: Scope,
+    settings: RequestSettings,
+    *,
+    has_id: bool = True,
+    logger: logging.Logger | None = None,
+) -> RequestObservation:
+    """Return a new observation of a request or websocket.
+
+    :param scope: its scope.
+    :param settings: those of the application.
+    :param has_id: whether the request is given an id.
+    :param logger: where the summary goes, by default the logger ``request.summary``.
+    """
+    path, mount = scope["path"], scope.get("root_path", "")
+    if not path.startswith(mount):  # as older servers, and Starlette before 0.33, have it
+        path = mount + path
+    return RequestObservation(
+        settings,
+        method=scope.get("method", "GET"),
+        path=path,
+        get_header=header_getter(scope),
+        query_string=scope.get("query_string", b""),
+        mount=mount,
+        has_id=has_id,
+        logger=logger,
+    )
+
+
+def header_getter(scope: Scope) -> Callable[[str], str | None]:
+    """Return a function that returns the first request header of a name, or None."""
+    pairs = reversed(scope["headers"])
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+    return lambda name: headers.get(name.lower())  # ASGI has names in lower case
