@@ -4,7 +4,6 @@ https://www.sphinx-doc.org/en/master/usage/configuration.html
 """
 
 import ast
-import importlib
 import pathlib
 import re
 import tomllib
@@ -15,8 +14,6 @@ import django
 from django.conf import settings
 from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
-
-from dockerflow.logging.marks import Noted
 
 ROOT = pathlib.Path(__file__).parents[1]
 CORE = tomllib.loads((ROOT / "packages/dockerflow-core/pyproject.toml").read_text())
@@ -50,19 +47,17 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
-# Every reference to a name of ours resolves. Inventories of the names of others would have to be
-# fetched, and the build is offline.
+# Every reference to a name of the reference resolves. Inventories of the names of others would have
+# to be fetched, and the build is offline; what only adapters use has no page.
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(?!dockerflow).*|.*\.F")]  # F: variables of types
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!dockerflow).*|.*\.F"),  # F: variables of types
+    (r"py:.*", r"dockerflow\.(endpoints|logging\.(request|bodies|wsgi|asgi))\b.*"),
+]
 
 # What Django's views and middleware are read with.
 settings.configure(INSTALLED_APPS=["dockerflow.django"])
 django.setup()
-
-# What a module imports on use (PEP 562) is one of its names all the same.
-for module in map(importlib.import_module, ("dockerflow.checks", "dockerflow.logging")):
-    for name in module.__all__:
-        setattr(module, name, getattr(module, name))
 
 
 def description(module: str, constant: str) -> list[str]:
@@ -86,13 +81,6 @@ def describe_constant(
         lines[:] = description(*name.rsplit(".", 1))
 
 
-def hide_inner_bases(
-    app: Sphinx, name: str, obj: object, options: Any, bases: list[type[Any]]
-) -> None:
-    """Leave out, of what a class is made of, the part that tells of its own changes."""
-    bases[:] = [base for base in bases if base is not Noted]
-
-
 def break_names(app: Sphinx, page: str, template: str, context: Any, doctree: Any) -> None:
     """Let long names break behind their parts, so that tables of them fit on a screen."""
 
@@ -108,5 +96,4 @@ def break_names(app: Sphinx, page: str, template: str, context: Any, doctree: An
 def setup(app: Sphinx) -> None:
     """Connect the functions above."""
     app.connect("autodoc-process-docstring", describe_constant)
-    app.connect("autodoc-process-bases", hide_inner_bases)
     app.connect("html-page-context", break_names)

@@ -1,39 +1,88 @@
-"""Every code block of the documentation is executed, and does what its page says."""
+"""What the pages of the documentation show is what happens."""
 
 from __future__ import annotations
 
+import os
 import pathlib
+import re
+import subprocess
+import sys
+import tomllib
 from importlib.util import find_spec
 
 import pytest
 
-from tests.docs.pages import WITHOUT_CODE, blocks
-from tests.docs.running import Page
-from tests.packaging.distributions import ROOT
+from tests.packaging.distributions import DISTRIBUTIONS, ROOT
 from tests.services.servers import PostgresServer, RedisServer
 
 DOCS = ROOT / "docs"
-FRAMEWORKS = ("django", "fastapi", "flask", "sanic")
+PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+READMES = sorted([*ROOT.glob("*.md"), *ROOT.glob("packages/*/*.md"), *ROOT.glob(".github/**/*.md")])
+FRAMEWORKS = {"django", "fastapi", "flask", "sanic"}
+
+# Files for CI and Compose, by the schemas that check-jsonschema brings along.
+SCHEMAS = {
+    "compose.yaml": "vendor.compose-spec",
+    ".github/workflows/image.yaml": "vendor.github-workflows",
+    ".circleci/config.yml": "vendor.circle-ci",
+}
 
 
-def pages() -> list[pathlib.Path]:
-    """List the pages, but those of frameworks whose adapter is not installed."""
-    return [
-        path
-        for path in sorted(DOCS.rglob("*.md"))
-        if "_build" not in path.parts
-        if path.stem not in FRAMEWORKS or find_spec(f"dockerflow.{path.stem}") is not None
-    ]
+def runnable(path: pathlib.Path) -> bool:
+    """Return whether a page has code, and is not of a framework whose adapter is missing."""
+    has_adapter = path.stem not in FRAMEWORKS or find_spec(f"dockerflow.{path.stem}") is not None
+    return (
+        has_adapter
+        and re.search(r"```(?!\{(eval-rst|toctree|include))", path.read_text()) is not None
+    )
+
+
+def run(
+    page: pathlib.Path, folder: pathlib.Path, environ: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a page in an empty folder."""
+    python_path = f"{os.environ.get('PYTHONPATH', '')}:{ROOT}"
+    return subprocess.run(
+        [sys.executable, "-m", "tests.docs.page", str(page)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": python_path, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "console\n$ echo right\nwrong",
+        "console\n$ false",
+        'json\n{"printed": "by nobody"}',
+        "python\nassert False",
+        "pycon\n>>> 1 + 1\n3",
+        "{code-block} json\n:caption: version.json\n\n{",
+    ],
+)
+def test_a_page_that_shows_what_does_not_happen_fails(block: str, tmp_path: pathlib.Path) -> None:
+    """Whatever kind of block is wrong, running its page fails and names its line."""
+    page = tmp_path / "page.md"
+    page.write_text(f"# Title\n\n```{block}\n```\n")
+    done = run(page, tmp_path, {})
+    assert done.returncode == 1
+    assert re.match(f"{page}:[34]: ", done.stdout)
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(DOCS)))
-def test_every_code_block_of_a_page_does_what_it_says(
+@pytest.mark.parametrize(
+    "path", [path for path in PAGES if runnable(path)], ids=lambda path: str(path.relative_to(DOCS))
+)
+def test_a_page_shows_what_happens(
     path: pathlib.Path, tmp_path: pathlib.Path, request: pytest.FixtureRequest
 ) -> None:
-    """Each code block of a page is executed in order, and prints what the page shows."""
-    markdown = path.read_text()
+    """The code of a page runs, in its order, and prints what the page shows."""
     environ: dict[str, str] = {}
+    markdown = path.read_text()
     if "REDIS_URL" in markdown:
         redis: RedisServer = request.getfixturevalue("redis_server")
         environ["REDIS_URL"] = redis.url
@@ -41,17 +90,29 @@ def test_every_code_block_of_a_page_does_what_it_says(
         postgres: PostgresServer = request.getfixturevalue("postgres_server")
         scheme = "postgresql" if path.stem == "django" else "postgresql+psycopg"
         environ["DATABASE_URL"] = postgres.url(scheme)
-    failures = Page(str(path.relative_to(ROOT)), markdown, tmp_path, environ).run()
-    assert not failures, "\n\n".join(["what the page says is not what happens:", *failures])
+    done = run(path, tmp_path, environ)
+    assert done.returncode == 0, done.stdout
+    for name, schema in SCHEMAS.items():
+        if (tmp_path / name).exists():
+            check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, name]
+            subprocess.run(check, cwd=tmp_path, check=True)
 
 
-@pytest.mark.parametrize("name", sorted(WITHOUT_CODE))
-def test_what_pages_include_has_no_code(name: str) -> None:
-    """A file that is part of a page has no code blocks that nobody would execute."""
-    assert list(blocks((DOCS / name).read_text())) == []
+@pytest.mark.parametrize("path", [*PAGES, *READMES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_to_be_installed_exists(path: pathlib.Path) -> None:
+    """Each distribution, extra and command of Hatch that a page names exists."""
+    text = path.read_text()
+    extras = {one.name: one.project.get("optional-dependencies", {}) for one in DISTRIBUTIONS}
+    for name, of_it in re.findall(r"pip install.*?(dockerflow-\w+)(?:\[([\w,-]+)\])?", text):
+        assert name in extras
+        assert set(of_it.split(",")) - {""} <= set(extras[name])
+    environments = tomllib.loads((ROOT / "hatch.toml").read_text())["envs"]
+    for environment, script in re.findall(r"hatch run (?:([\w-]+):)?([\w-]+)", text):
+        assert script in environments[environment or "default"]["scripts"]
 
 
-def test_there_are_pages() -> None:
-    """The documentation is Markdown alone, so that no page is left out here."""
-    assert len(pages()) > 10
-    assert not [*DOCS.rglob("*.rst"), *DOCS.rglob("*.ipynb")]
+@pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_links_of_a_readme_resolve(path: pathlib.Path) -> None:
+    """The files that a Markdown file outside of the documentation links to exist."""
+    links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", path.read_text())
+    assert [link for link in links if not (path.parent / link).exists()] == []

@@ -42,7 +42,10 @@ class Example(WebServer):
         super().__init__(())
         self.framework = framework
         self.folder = folder
-        shutil.copytree(ROOT / "examples" / framework, folder / "examples" / framework)
+        # Not the database that an example leaves where somebody has run it.
+        left = shutil.ignore_patterns("__pycache__", "instance", "visits.db")
+        source = ROOT / "examples" / framework
+        shutil.copytree(source, folder / "examples" / framework, ignore=left)
         del self.environ["PYTHONPATH"]
         commands = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{self.environ['PATH']}"
         self.environ |= {"PATH": commands, "PORT": str(self.port), **environ}

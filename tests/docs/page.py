@@ -1,0 +1,259 @@
+"""Run a page of the documentation in the current folder: ``python -m tests.docs.page checks.md``.
+
+Its code blocks are taken in order:
+
+- one with a caption is a file, which is written; ``(added)`` behind the name appends to it;
+- Python is executed, all of it in one namespace; of a session, what it prints is compared;
+- the commands of a console are run, and what they print is compared; a server runs until the next
+  one starts;
+- JSON is a line that something on the page has printed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import types
+from collections.abc import Iterable
+
+import yaml
+from sybil import Document, Example, Region
+from sybil.evaluators.doctest import DocTestEvaluator
+from sybil.evaluators.python import PythonEvaluator
+from sybil.parsers.abstract.doctest import DocTestStringParser
+from sybil.parsers.abstract.lexers import LexerCollection
+from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
+from sybil.parsers.myst.lexers import DirectiveLexer
+from sybil.typing import Evaluator
+
+PATIENCE = 60  # seconds
+
+NOT_RUN = re.compile(r"docker |git |(python3 -m )?(pip|hatch) ")  # what they need, tests have not
+SERVER = re.compile(
+    r"(\w+=\S+ )*(gunicorn|uvicorn|hypercorn|sanic|celery|python server\.py|flask .*run"
+    r"|python manage\.py runserver)\b"
+)
+
+# What differs from run to run, or from machine to machine.
+VARIABLE = [
+    (r'("(?:Timestamp|Pid|t)": )\d+', r"\g<1>0"),
+    (r'("Hostname": )"[^"]*"', r'\1""'),
+    (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
+    (r"\bcurl/[\d.]+", "curl/8"),
+]
+
+BLOCKS = LexerCollection(
+    [
+        FencedCodeBlockLexer(
+            r"(console|json|pycon|python)",
+            mapping={"language": "arguments", "source": "source"},
+        ),
+        DirectiveLexer("code-block"),
+    ]
+)
+
+
+def matches(shown: str, printed: str) -> bool:
+    """Return whether a text is what the page shows, in which ``...`` stands for any text."""
+    for pattern, replacement in VARIABLE:
+        shown, printed = (re.sub(pattern, replacement, text) for text in (shown, printed))
+    shown, printed = (re.sub(r"\s*\n", "\n", text.strip() + "\n") for text in (shown, printed))
+    shown = re.sub(r"^\.\.\.\n", "...", shown, flags=re.MULTILINE)  # any lines, or none
+    parts = (re.escape(part) for part in shown.split("..."))
+    return re.fullmatch(".*?".join(parts), printed, re.DOTALL) is not None
+
+
+class Page:
+    """What has happened on a page so far.
+
+    :param folder: a folder beside the page's own, for what is none of its files.
+    """
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.log = folder / "log"  # what commands and servers have printed
+        self.log.touch()
+        self.server: subprocess.Popen[bytes] | None = None
+        self.port = 8000
+        (folder / ".curlrc").write_text("silent\nshow-error\n")
+        bin_folder = pathlib.Path(sys.executable).parent
+        self.environ = {
+            **os.environ,
+            "CURL_HOME": str(folder),
+            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONUNBUFFERED": "1",
+            "PORT": "8000",
+        }
+
+    def parse(self, document: Document) -> Iterable[Region]:
+        """Find the code blocks of a page: a parser of Sybil's."""
+        sessions = DocTestStringParser(DocTestEvaluator(doctest.ELLIPSIS))
+        evaluators: dict[str, Evaluator] = {
+            "console": self.run_commands,
+            "json": self.find_line,
+            "python": PythonEvaluator(),
+        }
+        for region in BLOCKS(document):
+            region.parsed = region.lexemes["source"]
+            language = region.lexemes["arguments"]
+            if "caption" in region.lexemes.get("options", {}):
+                region.evaluator = self.write_file
+            elif language == "pycon":
+                for session in sessions(region.parsed, document.path):
+                    session.adjust(region, region.parsed)
+                    yield session
+                continue
+            else:
+                region.evaluator = evaluators[language]
+            yield region
+
+    # ------------------------------------------------------------------ files
+
+    def write_file(self, example: Example) -> None:
+        """Write a block into the file that its caption names."""
+        caption = example.region.lexemes["options"]["caption"]
+        path = pathlib.Path(caption.removesuffix(" (added)"))
+        text = example.parsed.lstrip("\n")
+        if caption.endswith(" (added)"):
+            text = f"{path.read_text()}\n\n{text}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        if path.suffix == ".py":
+            compile(text, path, "exec", dont_inherit=True)
+        elif path.suffix == ".json":
+            json.loads(text)
+        elif path.suffix in {".yaml", ".yml"}:
+            list(yaml.safe_load_all(text))
+
+    # ------------------------------------------------------------------ commands
+
+    def run_commands(self, example: Example) -> str:
+        """Run the commands of a console; return how what they print differs from the page."""
+        transcript = example.parsed.replace("\\\n", " ")
+        differences: list[str] = []
+        for command, shown in re.findall(
+            r"^\$ (.*)\n((?:(?!\$ ).*\n?)*)", transcript, re.MULTILINE
+        ):
+            if NOT_RUN.match(command):
+                continue
+            if SERVER.match(command):
+                self.start_server(command)
+                continue
+            done = subprocess.run(
+                ["bash", "-c", command.replace("8000", str(self.port))],
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=PATIENCE,
+                check=False,
+            )
+            printed = self.note(done.stdout)
+            if not matches(shown, printed) or (done.returncode and not shown):
+                differences.append(f"$ {command}\n{printed}[status {done.returncode}]")
+        return "\n".join(differences)
+
+    def note(self, output: bytes) -> str:
+        """Keep what a command has printed, and return it, as of a server on port 8000."""
+        text = output.decode(errors="replace").replace("\r", "")
+        text = re.sub(rf"\b{self.port}\b", "8000", text)
+        with self.log.open("a") as log:
+            log.write(text if text.endswith("\n") else f"{text}\n")
+        return text
+
+    def find_line(self, example: Example) -> str:
+        """Return nothing if a line of JSON has been printed, or else what was printed."""
+        shown = json.dumps(json.loads(example.parsed), sort_keys=True)
+        end = time.monotonic() + 5
+        while True:
+            text = re.sub(rf"\b{self.port}\b", "8000", self.log.read_text(errors="replace"))
+            printed: list[str] = []
+            for line in text.splitlines():
+                with contextlib.suppress(ValueError):
+                    printed.append(json.dumps(json.loads(line), sort_keys=True))
+            if any(matches(shown, line) for line in printed):
+                return ""
+            if time.monotonic() > end:
+                return "nothing has printed this line, but\n" + "\n".join(printed)
+            time.sleep(0.05)
+
+    # ------------------------------------------------------------------ servers
+
+    def start_server(self, command: str) -> None:
+        """Start a server on a free port, and wait until it listens."""
+        self.stop_server()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.environ["PORT"] = str(self.port)
+        with self.log.open("ab") as log:
+            start = log.tell()
+            self.server = subprocess.Popen(
+                ["bash", "-c", command.removesuffix("&").replace("8000", str(self.port))],
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        end = time.monotonic() + PATIENCE
+        while not self.listens(command):
+            if self.server.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{command} does not start:\n{self.log.read_text()[start:]}")
+            time.sleep(0.05)
+
+    def listens(self, command: str) -> bool:
+        """Return whether the server takes requests, or the Celery worker tasks."""
+        if "celery" in command:
+            return " ready." in self.log.read_text()
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
+        return False
+
+    def stop_server(self) -> None:
+        """End the server, if one is running."""
+        if self.server is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.server.pid, signal.SIGTERM)
+            try:
+                self.server.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.server.pid, signal.SIGKILL)
+            self.server = None
+
+
+def main(path: str) -> int:
+    """Run a page.
+
+    :returns: the number of blocks that don't do what the page shows; each is printed.
+    """
+    failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        page = Page(pathlib.Path(folder))
+        document = Document.parse(path, page.parse)
+        module = sys.modules["page"] = types.ModuleType("page")
+        document.namespace = vars(module)
+        try:
+            for example in document:
+                try:
+                    example.evaluate()
+                except Exception as error:
+                    failures += 1
+                    print(f"{path}:{example.line}: {type(error).__name__}: {error}\n", flush=True)
+        finally:
+            page.stop_server()
+    return failures
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

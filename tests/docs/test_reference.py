@@ -1,0 +1,139 @@
+"""The reference has everything public, and its tables agree with the code."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import pathlib
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from sphinx.util.inventory import InventoryFile
+
+from dockerflow import health
+from dockerflow.endpoints import EndpointSettings
+from dockerflow.logging.request import RequestSettings
+from tests.docs.test_pages import DOCS
+from tests.packaging.distributions import DISTRIBUTIONS, ROOT
+
+pytestmark = pytest.mark.timeout(300)
+
+# Listed by their modules for the adapters.
+FOR_ADAPTERS = {
+    *("endpoints", "engines_of", "failure_text", "is_async_client", "is_async_engine"),
+    "require_database",
+}
+# What a view gets, and what the base class in the json module calls it, goes without saying.
+SELF_EXPLANATORY = {"self", "cls", "request", "o"}
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Build the site as `hatch run docs` does; return the kinds of the names in its reference."""
+    folder = tmp_path_factory.mktemp("site")
+    options = ("--fail-on-warning", "--keep-going", "--nitpicky", "--quiet")
+    built = subprocess.run(
+        [sys.executable, "-m", "sphinx", *options, str(DOCS), str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    inventory = InventoryFile.loads((folder / "objects.inv").read_bytes(), uri="").data
+    return {name: kind for kind in inventory if kind.startswith("py:") for name in inventory[kind]}
+
+
+def shown_modules() -> list[str]:
+    """List the modules that have a place in the reference."""
+    pages = "\n".join(path.read_text() for path in DOCS.glob("reference/*.md"))
+    return re.findall(r"automodule:: (\S+)", pages)
+
+
+def test_every_public_name_is_in_the_reference(described: dict[str, str]) -> None:
+    """What a module of the reference lists in ``__all__`` is described there, or in core."""
+    missing: list[str] = []
+    for module in map(importlib.import_module, shown_modules()):
+        for name in set(getattr(module, "__all__", ())) - FOR_ADAPTERS:
+            places = {f"{module.__name__}.{name}", f"dockerflow.checks.{name}"}
+            if not inspect.ismodule(getattr(module, name)) and not places & described.keys():
+                missing.append(f"{module.__name__}.{name}")
+    assert missing == []
+
+
+def test_every_parameter_is_explained(described: dict[str, str]) -> None:
+    """The docstring of each function and class of the reference names all that goes in."""
+    unexplained: list[str] = []
+    for name, kind in described.items():
+        if kind in {"py:function", "py:method", "py:class"}:
+            value = resolve(name)
+            said = inspect.getdoc(value) or ""
+            takes = vars(value).get("__init__") if inspect.isclass(value) else value
+            names = set(inspect.signature(takes).parameters) if takes else set[str]()
+            if not re.search(r"parameters\s+are\s+those", said):
+                names = {each for each in names if not re.search(rf"\b{each}\b", said)}
+                unexplained += [f"{name}({each})" for each in names - SELF_EXPLANATORY]
+    assert unexplained == []
+
+
+def resolve(path: str) -> Any:
+    """Return what a dotted path names."""
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError:
+        parent, _, name = path.rpartition(".")
+        owner = resolve(parent)
+        value: Any = (
+            inspect.getattr_static(owner, name) if inspect.isclass(owner) else getattr(owner, name)
+        )
+        return getattr(value, "__func__", value)
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def rows(page: pathlib.Path) -> list[tuple[str, str]]:
+    """Read the first two columns of a page's tables, where the first one is code."""
+    return re.findall(r"^\| ((?:Django: )?`[^|]*`) \| ([^|]*?) \|", page.read_text(), re.MULTILINE)
+
+
+def test_every_check_id_is_in_the_table() -> None:
+    """The table of ids has each constant of ``dockerflow.health`` with its value."""
+    constants = {
+        f"`{name}`": f"`{value}`"
+        for name, value in vars(health).items()
+        if isinstance(value, str) and name.isupper()
+    }
+    assert {name: id for id, name in rows(DOCS / "reference" / "check-ids.md")} == constants
+
+
+def test_every_setting_is_in_the_tables() -> None:
+    """The settings of the reference are those of the README and of the code, with the defaults."""
+    reference = dict(rows(DOCS / "reference" / "settings.md"))
+    of_readme = rows(ROOT / "README.md")
+    assert reference == {
+        name.removeprefix("Django: "): default
+        for name, default in of_readme
+        if "DOCKERFLOW_" in name
+    }
+    sources = (path for one in DISTRIBUTIONS for path in one.source.rglob("*.py"))
+    in_code = (re.findall(r"\bDOCKERFLOW_[A-Z]\w+", path.read_text()) for path in sources)
+    assert set(reference) == {f"`{name}`" for names in in_code for name in names}
+    for each in (*dataclasses.fields(EndpointSettings), *dataclasses.fields(RequestSettings)):
+        default = each.default
+        text = f"{default:g}" if isinstance(default, float) else str(default)
+        shown = reference[f"`{each.metadata['name']}`"]
+        assert shown.strip("`").endswith("none" if default == frozenset() else text)
+
+
+def test_every_distribution_is_in_the_table() -> None:
+    """The table of distributions has each of them, with its import names and its extras."""
+    page = (DOCS / "reference" / "index.md").read_text()
+    for distribution in DISTRIBUTIONS:
+        names = ", ".join(f"`dockerflow.{leaf}`" for leaf in distribution.leaves)
+        extras = sorted(distribution.project.get("optional-dependencies", ()))
+        shown = " ".join(["|", ", ".join(f"`{extra}`" for extra in extras), "|"]).replace("  ", " ")
+        assert f"\n| `{distribution}` | {names} {shown}\n" in page
