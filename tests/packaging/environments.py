@@ -31,10 +31,6 @@ class Environment:
             *("--find-links", str(self.wheels), *requirements),
         )
 
-    def uninstall(self, *names: str) -> None:
-        """Uninstall distributions by name."""
-        self._uv("pip", "uninstall", "--quiet", "--python", str(self.python), *names)
-
     def installed(self) -> dict[str, str]:
         """List the installed distributions: normalised name to version."""
         output = self._uv("pip", "list", "--format", "json", "--python", str(self.python))

