@@ -346,7 +346,7 @@ class RequestObservation:
         if not errno and self._is_excluded():
             return
         logger = self.logger or logging.getLogger(SUMMARY_LOGGER)
-        level = logging.ERROR if error else logging.INFO
+        level = logging.INFO if error is None else logging.ERROR
         if not logger.isEnabledFor(level):
             return
         found = {**self.fields, "errno": errno, "code": code}
@@ -354,7 +354,7 @@ class RequestObservation:
             del found["code"]
         if "t" in found:
             found["t"] = self.elapsed()
-        message = describe(error) if error else ""
+        message = "" if error is None else describe(error)
         # What logger.log() does, without looking up the stack for a caller that would be this line.
         record = logger.makeRecord(logger.name, level, __file__, 0, message, (), None, "request")
         # Given as `extra`, a name that the application's record factory sets would be a KeyError.
