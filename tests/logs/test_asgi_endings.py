@@ -138,7 +138,7 @@ def test_disconnect_while_a_body_is_read(
 
 @pytest.mark.parametrize(
     ("method", "headers", "code"),
-    [("GET", [], 499), ("GET", [(b"content-length", b"3")], 200), ("HEAD", [], 200)],
+    [("GET", [], 499), ("GET", [(b"Content-Length", b"3")], 200), ("HEAD", [], 200)],
 )
 @pytest.mark.parametrize("noticed_by", ["receive", "send"])
 def test_disconnect_before_the_formal_end(

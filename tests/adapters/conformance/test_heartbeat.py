@@ -211,7 +211,7 @@ def test_silenced(start: Start, log: Log) -> None:
 
 
 def test_secrets(start: Start, log: Log) -> None:
-    """The user part of a URL is masked in what a check says; what it raises is not shown."""
+    """The user part of a URL reaches neither answer nor log; what a check raises is not shown."""
     url = "redis://admin:hunter@2@localhost/0"
     app = start(
         settings=SHOWN,
@@ -229,6 +229,8 @@ def test_secrets(start: Start, log: Log) -> None:
         if "t.1" in line["Fields"]["msg"]
     ]
     assert said == "t.1: no answer from redis://***@localhost/0"
+    assert "hunter" not in json.dumps(log.lines)
+    assert any("Traceback" in json.dumps(line) for line in log.lines)
 
 
 @pytest.mark.parametrize("status", [503, "503", 599], ids=repr)

@@ -169,7 +169,7 @@ def _to_response(reply: Reply) -> HTTPResponse:
 def _exclude_from_openapi(view: Any) -> None:
     """Leave a view out of what sanic-ext, where it is installed, publishes as OpenAPI."""
     try:
-        from sanic_ext import openapi  # type: ignore[import-not-found]
+        from sanic_ext import openapi  # type: ignore[import-not-found] # no extra of ours
     except ImportError:
         return
     openapi.exclude()(view)  # pyright: ignore[reportUnknownMemberType] - where it is missing
