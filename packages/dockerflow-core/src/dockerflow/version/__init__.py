@@ -6,6 +6,7 @@ https://github.com/mozilla-services/Dockerflow/blob/main/docs/version_object.md
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 from typing import Any, cast
@@ -19,6 +20,17 @@ class VersionError(ValueError):
     """There is a ``version.json`` that can't be served; the text names the problem."""
 
 
+def _read_number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):  # which JSON can't say
+        raise ValueError(f"{text} is no number of JSON")
+    return number
+
+
+# By itself, json accepts NaN, and makes 1e999 infinite.
+_DECODER = json.JSONDecoder(parse_float=_read_number, parse_constant=_read_number)
+
+
 def get_version(root: str | os.PathLike[str]) -> dict[str, Any] | None:
     """Read ``version.json``.
 
@@ -30,19 +42,19 @@ def get_version(root: str | os.PathLike[str]) -> dict[str, Any] | None:
     path = os.path.join(root, "version.json")
     try:
         # Asked first, because opening a named pipe would wait for its writer.
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        info = os.stat(path)
+        if not stat.S_ISREG(info.st_mode):
             raise VersionError(f"{path} is not a file")
+        if info.st_size > _MAX_BYTES:
+            raise VersionError(f"{path} is larger than {_MAX_BYTES} bytes")
         with open(path, "rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+            data = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise VersionError(f"{path} can't be read: {error.strerror or error}") from error
-    if len(data) > _MAX_BYTES:
-        raise VersionError(f"{path} is larger than {_MAX_BYTES} bytes")
     try:
-        content: object = json.loads(data.decode("utf-8-sig"))
-        json.dumps(content, allow_nan=False)  # json.loads() accepts NaN, and makes 1e999 infinite
+        content: object = _DECODER.decode(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise VersionError(f"{path} is not UTF-8: {error}") from error
     except (ValueError, RecursionError) as error:
