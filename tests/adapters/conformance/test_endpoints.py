@@ -30,8 +30,8 @@ def write_version(folder: pathlib.Path, content: bytes) -> str:
     [
         (b"", "JSON"),
         (b"{", "JSON"),
-        (b'{"a": NaN}', "Out of range float"),
-        (b'{"a": -1e999}', "Out of range float"),
+        (b'{"a": NaN}', "NaN is no number of JSON"),
+        (b'{"a": -1e999}', "-1e999 is no number of JSON"),
         (b"[1]", "list"),
         (b"null", "NoneType"),
         (b'"1.0"', "str"),

@@ -13,7 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from asgiref.sync import AsyncToSync, ThreadSensitiveContext, async_to_sync, sync_to_async
+from asgiref.sync import (
+    AsyncToSync,
+    SyncToAsync,
+    ThreadSensitiveContext,
+    async_to_sync,
+    sync_to_async,
+)
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import Tags
@@ -48,17 +54,20 @@ def _registered_with_django() -> list[tuple[str, Check]]:
     runs_all = read_switch(get_setting("DOCKERFLOW_SYSTEM_CHECKS", False))
     # those for deployments too, as `manage.py check --deploy` runs them
     checks = django_registry.get_checks(include_deployment_checks=not settings.DEBUG)
-    pairs = [(dotted_path(check), check) for check in checks if runs_all or _is_own(check)]
-    pairs.sort(key=lambda pair: pair[0])
-    return [(path, check) for path, check in pairs if not path.startswith("dockerflow.")]
+    pairs = sorted(((dotted_path(check), check) for check in checks), key=lambda pair: pair[0])
+    return [
+        (path, check)
+        for path, check in pairs
+        if not path.startswith("dockerflow.") and (runs_all or _is_own(path, check))
+    ]
 
 
-def _is_own(check: Check) -> bool:
+def _is_own(path: str, check: Check) -> bool:
     """Return whether a check is the project's own code, and no installed distribution's."""
-    package = dotted_path(check).partition(".")[0]
-    project = (get_setting("SETTINGS_MODULE"), get_setting("ROOT_URLCONF"))
+    package = path.partition(".")[0]
     if package == "django":
         return False
+    project = (get_setting("SETTINGS_MODULE"), get_setting("ROOT_URLCONF"))
     if package in {str(module).partition(".")[0] for module in project}:
         return True  # it may be installed itself
     inner: Any = check.func if isinstance(check, functools.partial) else check
@@ -117,11 +126,12 @@ def _run_async(caller: int, coroutine: Coroutine[Any, Any, None]) -> None:
         # The ORM's async methods work in a thread for sync code: one of this check's own, and not
         # the one that asgiref has noted beneath an async middleware, which waits for this check.
         AsyncToSync.executors.current = None
-        async with ThreadSensitiveContext():
+        async with ThreadSensitiveContext() as context:
             try:
                 await coroutine
             finally:
-                await sync_to_async(connections.close_all)()
+                if context in SyncToAsync.context_to_thread_executor:  # it has run sync code
+                    await sync_to_async(connections.close_all)()
 
     if threading.get_ident() == caller:
         async_to_sync(run)()  # the ORM's async methods work in this thread then

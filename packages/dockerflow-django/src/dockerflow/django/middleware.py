@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
@@ -18,7 +16,7 @@ from dockerflow.logging.request_id import request_id_context
 
 from . import views
 from .conf import logger, request_settings, unlogged_ids
-from .observed import begin, get_observation, observe_response
+from .observed import DjangoObservation, begin, get_observation, observe_response
 from .users import loaded_user_id
 
 
@@ -48,41 +46,47 @@ class DockerflowMiddleware(MiddlewareMixin):
         """Answer a request; the answer is to be awaited where ``get_response`` is async."""
         if self._is_async:
             return self.__acall__(request)
-        with self._recorded(request):
-            return self.process_response(request, self._answered(request))
+        with self._observe(request) as observation:
+            try:
+                return self.process_response(request, self._answered(request))
+            except BaseException as error:
+                self._failed(observation, request, error)
+                raise
 
     async def __acall__(self, request: HttpRequest) -> Any:
         """Answer a request on the event loop."""
-        with self._recorded(request):
-            response = await self._answered(request)
-            if self._overrides("process_response"):
-                response = await sync_to_async(self.process_response)(request, response)
-            else:
-                response = self.process_response(request, response)
-        observation, task = get_observation(request), asyncio.current_task()
-        if task is not None and observation is not None and not observation.finished:
+        with self._observe(request) as observation:
+            try:
+                response = await self._answered(request)
+                if self._overrides("process_response"):
+                    response = await sync_to_async(self.process_response)(request, response)
+                else:
+                    response = self.process_response(request, response)
+            except BaseException as error:
+                self._failed(observation, request, error)
+                raise
+        task = None if observation.finished else asyncio.current_task()
+        if task is not None:  # the response is streamed
             task.add_done_callback(observation.task_ended)
         return response
 
-    @contextmanager
-    def _recorded(self, request: HttpRequest) -> Generator[None]:
-        """Observe a request, unless another middleware does, and record what is raised."""
+    def _observe(self, request: HttpRequest) -> DjangoObservation:
+        """Return the observation of a request, which may be another middleware's."""
         observation = get_observation(request)
-        if observation is not None and not observation.finished:
-            yield
-            return
-        observation = begin(request, self.summary_logger)
-        observation.middleware = self
-        with observation:
-            try:
-                yield
-            except BaseException as error:
-                if not observation.finished:
-                    observation.update_fields(lambda: self._build_extra_meta(request), logger)
-                    observation.failed(error)
-                    observation.code = None  # a response that there was goes nowhere
-                    observation.finish()
-                raise
+        if observation is None or observation.finished:
+            observation = begin(request, self.summary_logger)
+            observation.middleware = self
+        return observation
+
+    def _failed(
+        self, observation: DjangoObservation, request: HttpRequest, error: BaseException
+    ) -> None:
+        """Record what this middleware raises, unless the observation is another's."""
+        if observation.middleware is self and not observation.finished:
+            observation.update_fields(lambda: self._build_extra_meta(request), logger)
+            observation.failed(error)
+            observation.code = None  # a response that there was goes nowhere
+            observation.finish()
 
     def _answer(self, request: HttpRequest) -> Any:
         response = self.process_request(request)

@@ -84,10 +84,9 @@ def observe_response(
 ) -> None:
     """Note a response, send the id with it, and finish the observation unless it is streamed."""
     if isinstance(response, HttpResponseBase):
-        header = observation.response_started(response.status_code, response.headers)
+        header = observation.response_started(response.status_code, ())
         if header is not None:
-            name, value = header
-            response.headers[name] = value
+            response.headers.setdefault(*header)
         if isinstance(response, StreamingHttpResponse):
             _observe_body(observation, request, response)
             return

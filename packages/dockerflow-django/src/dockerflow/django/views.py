@@ -47,8 +47,10 @@ class DjangoEndpoints(Endpoints):
             callback = conf.version_callback()
         except ValueError as error:
             raise VersionError(str(error)) from error
+        if callback is None:
+            return None
         is_async = iscoroutinefunction(callback)  # pyright: ignore[reportDeprecated] - as Django asks
-        if callback is None or is_async == _is_on_loop():
+        if is_async == _is_on_loop():
             return callback
         return async_to_sync(callback) if is_async else sync_to_async(callback)
 
@@ -115,8 +117,10 @@ def _answer_probe(request: HttpRequest, path: str) -> HttpResponse | None:
 def _to_response(request: HttpRequest, reply: Reply) -> HttpResponse:
     # WSGI servers send what they are given, also in answer to HEAD.
     body = b"" if request.method == "HEAD" else reply.body
-    headers = {"Content-Length": str(len(reply.body)), **dict(reply.headers)}
-    return HttpResponse(body, reply.media_type, reply.status, headers=headers)
+    response = HttpResponse(body, reply.media_type, reply.status)
+    for name, value in (("Content-Length", len(reply.body)), *reply.headers):
+        response[name] = value
+    return response
 
 
 def _answer_view(request: HttpRequest, path: str) -> HttpResponse:
