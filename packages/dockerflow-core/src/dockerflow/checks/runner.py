@@ -69,6 +69,9 @@ async def run_jobs_async(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str
     :param inline: as there, in the caller's task; a sync check then blocks the event loop.
     """
     loop = asyncio.get_running_loop()
+    for key, run in list(_runs.items()):
+        if run.loop is not None and run.loop.is_closed():
+            _runs.pop(key, None)  # it can't end any more
     shared = {
         job: _join(job, loop)
         for job in jobs
@@ -197,7 +200,7 @@ class _Run:
     def __init__(self, job: Job, caller_loop: asyncio.AbstractEventLoop | None) -> None:
         self.job = job
         self.caller_loop = caller_loop
-        self.loop = caller_loop if is_async(job.check) else None
+        self.loop = caller_loop if caller_loop is not None and is_async(job.check) else None
         self.started = time.monotonic()
         # The same process, registry, application, check and event loop make two runs the same.
         # Objects count by identity; the run keeps them alive, so that their ids stay theirs.
@@ -301,9 +304,6 @@ _runs: dict[tuple[int, ...], _Run] = {}
 
 def _join(job: Job, loop: asyncio.AbstractEventLoop | None) -> _Run:
     """Return the run of this check that is under way, or start one."""
-    for key, other in list(_runs.items()):
-        if other.loop is not None and other.loop.is_closed():
-            _runs.pop(key, None)  # it can't end any more
     new = _Run(job, loop)
     run = _runs.setdefault(new.key, new)
     if run is new:

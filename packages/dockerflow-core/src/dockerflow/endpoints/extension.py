@@ -48,8 +48,8 @@ class Endpoints:
     logger: logging.Logger
     """The adapter's logger."""
 
-    lbheartbeat_content: ClassVar[dict[str, object] | None] = None
-    """The JSON object that ``/__lbheartbeat__`` answers with; None for an empty body."""
+    lbheartbeat_reply: ClassVar[Reply] = Reply(200)
+    """What ``/__lbheartbeat__`` answers with."""
 
     def __init__(
         self,
@@ -249,8 +249,7 @@ class Endpoints:
 
     def lbheartbeat(self) -> Reply:
         """Answer ``/__lbheartbeat__``."""
-        content = self.lbheartbeat_content
-        return Reply(200) if content is None else json_reply(200, content)
+        return self.lbheartbeat_reply
 
     def error(self) -> NoReturn:
         """Log a record of level ERROR and raise, which is what ``/__error__`` is for."""

@@ -8,7 +8,7 @@ import inspect
 import sys
 import threading
 from collections import Counter
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,12 +89,13 @@ def call_check(check: Check) -> Any:
     return check(**{name: given[name] for name in given if takes_all or name in parameters})
 
 
-def check_environment() -> CheckEnvironment:
+def check_environment(inline: Callable[[Check], bool] = lambda check: False) -> CheckEnvironment:
     """Return what is laid around each check, for the caller whose thread this is."""
     return CheckEnvironment(
         app=apps,  # of which a process has one set
         call=call_check,
         scope=_own_connections,
+        inline=inline,
         run_async=functools.partial(_run_async, threading.get_ident()),
         unlogged_ids=unlogged_ids(),
     )

@@ -36,6 +36,11 @@ class DockerflowMiddleware(MiddlewareMixin):
         request_settings.cache_clear()
         request_settings()
         unlogged_ids()
+        self._overridden = {
+            name
+            for name in ("process_request", "process_response")
+            if getattr(type(self), name) is not getattr(DockerflowMiddleware, name)
+        }
         self._is_async = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated] - inspect's knows Django's mark from Python 3.12 on
         # What an endpoint raises becomes a page here, and so this page bears the request's id.
         self._answered: Any = convert_exception_to_response(
@@ -58,7 +63,7 @@ class DockerflowMiddleware(MiddlewareMixin):
         with self._observe(request) as observation:
             try:
                 response = await self._answered(request)
-                if self._overrides("process_response"):
+                if "process_response" in self._overridden:
                     response = await sync_to_async(self.process_response)(request, response)
                 else:
                     response = self.process_response(request, response)
@@ -93,15 +98,12 @@ class DockerflowMiddleware(MiddlewareMixin):
         return self.get_response(request) if response is None else response
 
     async def _aanswer(self, request: HttpRequest) -> Any:
-        if self._overrides("process_request"):
+        if "process_request" in self._overridden:
             response = await sync_to_async(self.process_request)(request)
         else:
             response = await views.answer_async(request)
         get_response: Any = self.get_response
         return await get_response(request) if response is None else response
-
-    def _overrides(self, name: str) -> bool:
-        return getattr(type(self), name) is not getattr(DockerflowMiddleware, name)
 
     # ------------------------------------------------------------------ for subclasses and tests
     # A test may call these by hand, for a request for which the middleware was never called.

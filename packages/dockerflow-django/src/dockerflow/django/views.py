@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
@@ -56,8 +55,10 @@ class DjangoEndpoints(Endpoints):
 
     def run_checks(self, app: Any, timeout: float | None) -> ChecksResults:
         """Run the checks for a sync caller."""
-        environment = replace(check_environment(), inline=belongs_to_caller)
-        silenced = settings.SILENCED_SYSTEM_CHECKS
+        environment, silenced = (
+            check_environment(belongs_to_caller),
+            settings.SILENCED_SYSTEM_CHECKS,
+        )
         return self.registry.run_checks(checks_to_run(), silenced, timeout, environment)
 
     async def run_checks_async(self, app: Any, timeout: float | None) -> ChecksResults:
@@ -72,7 +73,8 @@ class DjangoEndpoints(Endpoints):
 
     async def notify_async(self, app: Any, level: int) -> None:
         """Send the signal where receivers may use the ORM."""
-        await sync_to_async(self.notify)(app, level)
+        if any(signal.has_listeners(heartbeat) for signal in (heartbeat_failed, heartbeat_passed)):
+            await sync_to_async(self.notify)(app, level)
 
 
 endpoints = DjangoEndpoints()
