@@ -21,10 +21,9 @@ class VersionError(ValueError):
 
 
 def _read_number(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):  # which JSON can't say
-        raise ValueError(f"{text} is no number of JSON")
-    return number
+    if math.isfinite(number := float(text)):
+        return number
+    raise ValueError(f"{text} is no number of JSON")
 
 
 # By itself, json accepts NaN, and makes 1e999 infinite.

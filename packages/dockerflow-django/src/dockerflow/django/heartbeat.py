@@ -54,12 +54,10 @@ def _registered_with_django() -> list[tuple[str, Check]]:
     runs_all = read_switch(get_setting("DOCKERFLOW_SYSTEM_CHECKS", False))
     # those for deployments too, as `manage.py check --deploy` runs them
     checks = django_registry.get_checks(include_deployment_checks=not settings.DEBUG)
-    pairs = sorted(((dotted_path(check), check) for check in checks), key=lambda pair: pair[0])
-    return [
-        (path, check)
-        for path, check in pairs
-        if not path.startswith("dockerflow.") and (runs_all or _is_own(path, check))
-    ]
+    named = ((dotted_path(check), check) for check in checks)
+    pairs = [(path, check) for path, check in named if runs_all or _is_own(path, check)]
+    pairs.sort(key=lambda pair: pair[0])
+    return [(path, check) for path, check in pairs if not path.startswith("dockerflow.")]
 
 
 def _is_own(path: str, check: Check) -> bool:

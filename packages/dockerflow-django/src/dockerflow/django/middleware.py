@@ -36,11 +36,6 @@ class DockerflowMiddleware(MiddlewareMixin):
         request_settings.cache_clear()
         request_settings()
         unlogged_ids()
-        self._overridden = {
-            name
-            for name in ("process_request", "process_response")
-            if getattr(type(self), name) is not getattr(DockerflowMiddleware, name)
-        }
         self._is_async = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated] - inspect's knows Django's mark from Python 3.12 on
         # What an endpoint raises becomes a page here, and so this page bears the request's id.
         self._answered: Any = convert_exception_to_response(
@@ -51,11 +46,11 @@ class DockerflowMiddleware(MiddlewareMixin):
         """Answer a request; the answer is to be awaited where ``get_response`` is async."""
         if self._is_async:
             return self.__acall__(request)
-        with self._observe(request) as observation:
+        with self._observe(request):
             try:
                 return self.process_response(request, self._answered(request))
             except BaseException as error:
-                self._failed(observation, request, error)
+                self._record_failure(request, error)
                 raise
 
     async def __acall__(self, request: HttpRequest) -> Any:
@@ -63,12 +58,12 @@ class DockerflowMiddleware(MiddlewareMixin):
         with self._observe(request) as observation:
             try:
                 response = await self._answered(request)
-                if "process_response" in self._overridden:
+                if self._overrides("process_response"):
                     response = await sync_to_async(self.process_response)(request, response)
                 else:
                     response = self.process_response(request, response)
             except BaseException as error:
-                self._failed(observation, request, error)
+                self._record_failure(request, error)
                 raise
         task = None if observation.finished else asyncio.current_task()
         if task is not None:  # the response is streamed
@@ -83,11 +78,10 @@ class DockerflowMiddleware(MiddlewareMixin):
             observation.middleware = self
         return observation
 
-    def _failed(
-        self, observation: DjangoObservation, request: HttpRequest, error: BaseException
-    ) -> None:
-        """Record what this middleware raises, unless the observation is another's."""
-        if observation.middleware is self and not observation.finished:
+    def _record_failure(self, request: HttpRequest, error: BaseException) -> None:
+        """Record what is raised here, unless another middleware observes the request."""
+        observation = get_observation(request)
+        if observation and observation.middleware is self and not observation.finished:
             observation.update_fields(lambda: self._build_extra_meta(request), logger)
             observation.failed(error)
             observation.code = None  # a response that there was goes nowhere
@@ -98,12 +92,15 @@ class DockerflowMiddleware(MiddlewareMixin):
         return self.get_response(request) if response is None else response
 
     async def _aanswer(self, request: HttpRequest) -> Any:
-        if "process_request" in self._overridden:
+        if self._overrides("process_request"):
             response = await sync_to_async(self.process_request)(request)
         else:
             response = await views.answer_async(request)
         get_response: Any = self.get_response
         return await get_response(request) if response is None else response
+
+    def _overrides(self, name: str) -> bool:
+        return getattr(type(self), name) is not getattr(DockerflowMiddleware, name)
 
     # ------------------------------------------------------------------ for subclasses and tests
     # A test may call these by hand, for a request for which the middleware was never called.

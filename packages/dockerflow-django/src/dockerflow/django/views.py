@@ -46,19 +46,15 @@ class DjangoEndpoints(Endpoints):
             callback = conf.version_callback()
         except ValueError as error:
             raise VersionError(str(error)) from error
-        if callback is None:
-            return None
         is_async = iscoroutinefunction(callback)  # pyright: ignore[reportDeprecated] - as Django asks
-        if is_async == _is_on_loop():
+        if callback is None or is_async == _is_on_loop():
             return callback
         return async_to_sync(callback) if is_async else sync_to_async(callback)
 
     def run_checks(self, app: Any, timeout: float | None) -> ChecksResults:
         """Run the checks for a sync caller."""
-        environment, silenced = (
-            check_environment(belongs_to_caller),
-            settings.SILENCED_SYSTEM_CHECKS,
-        )
+        environment = check_environment(belongs_to_caller)
+        silenced = settings.SILENCED_SYSTEM_CHECKS
         return self.registry.run_checks(checks_to_run(), silenced, timeout, environment)
 
     async def run_checks_async(self, app: Any, timeout: float | None) -> ChecksResults:
@@ -120,7 +116,8 @@ def _to_response(request: HttpRequest, reply: Reply) -> HttpResponse:
     # WSGI servers send what they are given, also in answer to HEAD.
     body = b"" if request.method == "HEAD" else reply.body
     response = HttpResponse(body, reply.media_type, reply.status)
-    for name, value in (("Content-Length", len(reply.body)), *reply.headers):
+    response["Content-Length"] = len(reply.body)
+    for name, value in reply.headers:
         response[name] = value
     return response
 

@@ -18,7 +18,6 @@ from starlette.responses import Response
 
 from dockerflow import version as version_json
 from dockerflow.endpoints import ERROR_PATH, PROBES, Endpoints, Path, Reply
-from dockerflow.endpoints.replies import json_reply
 from dockerflow.logging.asgi import OBSERVATION
 from dockerflow.logging.request import RequestObservation, loaded_identity
 
@@ -37,7 +36,7 @@ class StateEndpoints(Endpoints):
     """Endpoints and summaries of an application whose settings are attributes of ``app.state``."""
 
     logger = logger
-    lbheartbeat_reply: ClassVar[Reply] = json_reply(200, {"status": "ok"})
+    lbheartbeat_reply: ClassVar[Reply] = Reply(200, b'{"status": "ok"}', "application/json")
 
     def get_setting(self, app: Any, name: str, default: Any = None) -> Any:
         """Return a setting of the application; without a ``state`` it has the defaults."""
