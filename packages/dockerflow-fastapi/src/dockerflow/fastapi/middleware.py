@@ -47,18 +47,9 @@ class StateObserver(RequestObserver):
         self._application: object = None
         self._is_prepared = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the application does."""
-        if scope["type"] in ("http", "websocket"):
-            if not self._is_prepared:
-                self._prepare(scope)
-            observation = current_observation(scope)
-            if observation is not None:
-                await self._join(observation, scope, receive, send)
-                return
-        await super().__call__(scope, receive, send)
-
     def _prepare(self, scope: Scope) -> None:
+        if self._is_prepared:
+            return
         # Kept, since a mounted application puts itself into the scope.
         app = self._application = scope.get("app") or application_inside(self.app)
         get = functools.partial(extension_of(app).get_setting, app)
@@ -68,10 +59,11 @@ class StateObserver(RequestObserver):
             prepare_output()
         self._is_prepared = True
 
-    async def _join(
+    async def join(
         self, observation: RequestObservation, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Add what this middleware does to the observation of one further out."""
+        self._prepare(scope)
         if self.records and not observation.is_recorded:
             observation.is_recorded = True
             observation.logger = self.logger
@@ -87,6 +79,7 @@ class StateObserver(RequestObserver):
 
     def observe(self, scope: Scope) -> RequestObservation:
         """Return a new observation of the request or websocket."""
+        self._prepare(scope)
         observation = observation_of(
             scope, self.settings, has_id=self.identifies, logger=self.logger
         )

@@ -12,7 +12,6 @@ https://asgi.readthedocs.io/en/latest/specs/www.html
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -26,7 +25,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
-Finish = Callable[[], None]
 
 OBSERVATION = "dockerflow.observation"
 """The key of a scope under which its observation is found."""
@@ -56,12 +54,15 @@ class RequestObserver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request as the application does."""
-        if scope["type"] not in ("http", "websocket") or current_observation(scope) is not None:
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        observation = current_observation(scope)
+        if observation is not None:
+            await self.join(observation, scope, receive, send)
+            return
         observation = scope[OBSERVATION] = self.observe(scope)
-        finish = functools.partial(self._finish, observation, scope)
-        exchange = _Exchange(observation, (receive, send), finish)
+        exchange = _Exchange(self, observation, scope, receive, send)
         outer_id = request_id_context.get()
         token = request_id_context.set(observation.request_id)
         try:
@@ -70,20 +71,20 @@ class RequestObserver:
             # Who cancels what is left to do after the last byte does nothing to the request.
             if exchange.missing > 0 or isinstance(error, Exception):
                 observation.failed(error)
-            finish()
+            exchange.finish()
             # The id stays in the context of this task, for the server's own traceback, unless the
             # task serves another request, which has made this one.
             if outer_id is not None:
                 request_id_context.reset(token)
             raise
-        finish()
+        exchange.finish()
         request_id_context.reset(token)
 
-    def _finish(self, observation: RequestObservation, scope: Scope) -> None:
-        if scope["type"] == "http" and not observation.finished:
-            if observation.code is None and not observation.client_left:
-                observation.code = 500  # what a server makes of it
-            self.finish(observation, scope)
+    async def join(
+        self, observation: RequestObservation, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer a request that is observed further out; meant to be extended."""
+        await self.app(scope, receive, send)
 
     def observe(self, scope: Scope) -> RequestObservation:
         """Return a new observation of the request or websocket."""
@@ -102,27 +103,31 @@ class _Exchange:
     """
 
     def __init__(
-        self, observation: RequestObservation, server: tuple[Receive, Send], finish: Finish
+        self,
+        observer: RequestObserver,
+        observation: RequestObservation,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> None:
-        self.observation = observation
         self.missing: float = math.inf  # bytes of the body that the server has not been given
-        self._receive, self._send = server
-        self._finish = finish
+        self._observer = observer
+        self._observation = observation
+        self._scope = scope
+        self._receive = receive
+        self._send = send
 
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.disconnect" and self.missing > 0:
-            self.observation.client_gone()
+            self._observation.client_gone()
         return message
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
         is_start = kind in ("http.response.start", "websocket.http.response.start")
         if is_start:
-            message = self.with_request_id(message)
-            sent = {name.lower(): value for name, value in message["headers"]}
-            length = sent.get(b"content-length", b"")
-            self.missing = int(length) if length.isdigit() else math.inf
+            message = self._start(message)
         elif kind in _BODIES and not message.get("more_body"):
             self.missing = 0  # before it is sent: a server may report a disconnect meanwhile
         else:
@@ -132,22 +137,31 @@ class _Exchange:
         except BaseException as error:
             self.missing = math.inf  # the server has not taken it
             if is_start:
-                self.observation.code = None
+                self._observation.code = None
             if isinstance(error, OSError):  # the client has gone, says version 2.4 of ASGI
-                self.observation.client_gone()
+                self._observation.client_gone()
             raise
-        if self.missing <= 0 and not is_start and (self.observation.code or 500) < 500:
-            self._finish()
+        if self.missing <= 0 and not is_start and (self._observation.code or 500) < 500:
+            self.finish()
 
-    def with_request_id(self, start: Message) -> Message:
+    def _start(self, message: Message) -> Message:
         """Note the start of the response, and return it with the header of the request id."""
-        headers = list(start.get("headers", ()))
-        names = (name.decode("latin-1") for name, _ in headers)
-        header = self.observation.response_started(start["status"], names)
+        headers = list(message.get("headers", ()))
+        sent = {name.decode("latin-1").lower(): value for name, value in headers}
+        length = sent.get("content-length", b"")
+        self.missing = int(length) if length.isdigit() else math.inf
+        header = self._observation.response_started(message["status"], sent)
         if header is not None:
             name, value = header
             headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
-        return {**start, "headers": headers}
+        return {**message, "headers": headers}
+
+    def finish(self) -> None:
+        observation = self._observation
+        if self._scope["type"] == "http" and not observation.finished:
+            if observation.code is None and not observation.client_left:
+                observation.code = 500  # what a server makes of it
+            self._observer.finish(observation, self._scope)
 
 
 def current_observation(scope: Scope) -> RequestObservation | None:
@@ -190,6 +204,10 @@ def observation_of(
 
 def header_getter(scope: Scope) -> Callable[[str], str | None]:
     """Return a function that returns the first request header of a name, or None."""
-    pairs = reversed(scope["headers"])
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
-    return lambda name: headers.get(name.lower())  # ASGI has names in lower case
+    headers = dict(reversed(scope["headers"]))
+
+    def get_header(name: str) -> str | None:
+        value = headers.get(name.lower().encode("latin-1"))  # ASGI has names in lower case
+        return None if value is None else value.decode("latin-1")
+
+    return get_header
