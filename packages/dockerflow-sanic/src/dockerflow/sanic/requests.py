@@ -121,8 +121,8 @@ class RequestObserver:
         with suppress(AttributeError):  # an application's own class of `ctx` may refuse names
             request.ctx.id = observation.request_id
             request.ctx.start_timestamp = time.time()
-        task = asyncio.current_task()
-        if request.app.asgi and task is not None:
+        task = asyncio.current_task() if request.app.asgi else None
+        if task is not None:
             task.add_done_callback(self._task_ended)
         return observation
 
@@ -157,12 +157,14 @@ class RequestObserver:
             text = "The connection was closed before the response had ended"
             observation.failed(ServerError(text))
 
-    async def _start_response(self, request: AnyRequest, response: Any) -> None:
+    def _start_response(self, request: AnyRequest, response: Any) -> None:
         observation = _observations.get(request)
         if observation is None:
             return
         headers, name = response.headers, observation.settings.header_name
         given = headers.get(name)
+        if given == observation.request_id and response.status == observation.code:
+            return  # it has been seen
         if isinstance(given, _GivenId) and given != observation.request_id:
             del headers[name]  # the application has sent the same response before
         header = observation.response_started(response.status, headers)
@@ -171,7 +173,7 @@ class RequestObserver:
 
     async def _responded(self, request: AnyRequest, response: Any) -> None:
         # Once more: middleware may have raised, or have put another response in place.
-        await self._start_response(request, response)
+        self._start_response(request, response)
         if request.app.asgi:
             # At once: those who call the application in their own task look for it afterwards.
             self._finish(request)
@@ -217,7 +219,7 @@ class RequestObserver:
         # All of these may hold the request, which would never be forgotten.
         observation.error = None
         observation.fields = {}
-        task = asyncio.current_task()
+        task = asyncio.current_task() if request.app.asgi else None
         if task is not None:  # it may serve further requests
             task.remove_done_callback(self._task_ended)
 
