@@ -17,7 +17,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dockerflow.logging import request_id_context
 from dockerflow.logging.asgi import (
     RequestObserver,
-    current_observation,
     header_getter,
     observation_of,
 )
@@ -44,6 +43,7 @@ class StateObserver(RequestObserver):
 
     def __init__(self, app: ASGIApp, logger: logging.Logger | None = None) -> None:
         super().__init__(app, logger=logger)
+        self._prepares_output = self.records and logger is None
         self._application: object = None
         self._is_prepared = False
 
@@ -55,7 +55,7 @@ class StateObserver(RequestObserver):
         get = functools.partial(extension_of(app).get_setting, app)
         report = functools.partial(log.error, "%s; until then the default is used")
         self.settings = RequestSettings.read(get, report)
-        if self.records and self.logger is None:
+        if self._prepares_output:
             prepare_output()
         self._is_prepared = True
 
