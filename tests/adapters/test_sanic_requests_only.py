@@ -263,7 +263,7 @@ def test_many_requests_of_one_task(app: AnySanic, log: Log) -> None:
     assert len(log.summaries) == 3
 
 
-def test_a_response_for_many_requests(app: AnySanic, run: Run) -> None:
+def test_a_response_for_many_requests(app: AnySanic, run: Run, log: Log) -> None:
     """A response that the application sends again bears the id of each request in turn."""
     pong = text("pong")
 
@@ -272,8 +272,9 @@ def test_a_response_for_many_requests(app: AnySanic, run: Run) -> None:
         return pong
 
     server = run(app)
-    answers = [server.request("/ping", headers={"X-Request-ID": each}) for each in "ab"]
-    assert [answer.header("X-Request-ID") for answer in answers] == ["a", "b"]
+    answers = [server.request("/ping", headers={"X-Request-ID": each}) for each in "aab"]
+    assert [answer.header("X-Request-ID") for answer in answers] == ["a", "a", "b"]
+    assert [fields["code"] for fields in log.summaries] == [200] * 3
 
 
 @pytest.mark.parametrize("path", ["/boom", "/cut"])

@@ -15,11 +15,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dockerflow.logging import request_id_context
-from dockerflow.logging.asgi import (
-    RequestObserver,
-    header_getter,
-    observation_of,
-)
+from dockerflow.logging.asgi import RequestObserver, header_getter, observation_of
 from dockerflow.logging.request import RequestObservation, RequestSettings
 
 from .output import prepare_output
