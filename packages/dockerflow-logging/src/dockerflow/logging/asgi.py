@@ -12,6 +12,7 @@ https://asgi.readthedocs.io/en/latest/specs/www.html
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -25,6 +26,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+Finish = Callable[[], None]
 
 OBSERVATION = "dockerflow.observation"
 """The key of a scope under which its observation is found."""
@@ -62,7 +64,8 @@ class RequestObserver:
             await self.join(observation, scope, receive, send)
             return
         observation = scope[OBSERVATION] = self.observe(scope)
-        exchange = _Exchange(self, observation, scope, receive, send)
+        finish = functools.partial(self._finish, observation, scope)
+        exchange = _Exchange(observation, (receive, send), finish)
         outer_id = request_id_context.get()
         token = request_id_context.set(observation.request_id)
         try:
@@ -71,14 +74,20 @@ class RequestObserver:
             # Who cancels what is left to do after the last byte does nothing to the request.
             if exchange.missing > 0 or isinstance(error, Exception):
                 observation.failed(error)
-            exchange.finish()
+            finish()
             # The id stays in the context of this task, for the server's own traceback, unless the
             # task serves another request, which has made this one.
             if outer_id is not None:
                 request_id_context.reset(token)
             raise
-        exchange.finish()
+        finish()
         request_id_context.reset(token)
+
+    def _finish(self, observation: RequestObservation, scope: Scope) -> None:
+        if scope["type"] == "http" and not observation.finished:
+            if observation.code is None and not observation.client_left:
+                observation.code = 500  # what a server makes of it
+            self.finish(observation, scope)
 
     async def join(
         self, observation: RequestObservation, scope: Scope, receive: Receive, send: Send
@@ -103,24 +112,17 @@ class _Exchange:
     """
 
     def __init__(
-        self,
-        observer: RequestObserver,
-        observation: RequestObservation,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
+        self, observation: RequestObservation, server: tuple[Receive, Send], finish: Finish
     ) -> None:
+        self.observation = observation
         self.missing: float = math.inf  # bytes of the body that the server has not been given
-        self._observer = observer
-        self._observation = observation
-        self._scope = scope
-        self._receive = receive
-        self._send = send
+        self._receive, self._send = server
+        self._finish = finish
 
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.disconnect" and self.missing > 0:
-            self._observation.client_gone()
+            self.observation.client_gone()
         return message
 
     async def send(self, message: Message) -> None:
@@ -137,12 +139,12 @@ class _Exchange:
         except BaseException as error:
             self.missing = math.inf  # the server has not taken it
             if is_start:
-                self._observation.code = None
+                self.observation.code = None
             if isinstance(error, OSError):  # the client has gone, says version 2.4 of ASGI
-                self._observation.client_gone()
+                self.observation.client_gone()
             raise
-        if self.missing <= 0 and not is_start and (self._observation.code or 500) < 500:
-            self.finish()
+        if self.missing <= 0 and not is_start and (self.observation.code or 500) < 500:
+            self._finish()
 
     def _start(self, message: Message) -> Message:
         """Note the start of the response, and return it with the header of the request id."""
@@ -150,18 +152,11 @@ class _Exchange:
         sent = {name.decode("latin-1").lower(): value for name, value in headers}
         length = sent.get("content-length", b"")
         self.missing = int(length) if length.isdigit() else math.inf
-        header = self._observation.response_started(message["status"], sent)
+        header = self.observation.response_started(message["status"], sent)
         if header is not None:
             name, value = header
             headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
         return {**message, "headers": headers}
-
-    def finish(self) -> None:
-        observation = self._observation
-        if self._scope["type"] == "http" and not observation.finished:
-            if observation.code is None and not observation.client_left:
-                observation.code = 500  # what a server makes of it
-            self._observer.finish(observation, self._scope)
 
 
 def current_observation(scope: Scope) -> RequestObservation | None:
