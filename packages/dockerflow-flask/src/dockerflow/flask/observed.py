@@ -27,9 +27,8 @@ from dockerflow.logging.wsgi import OBSERVATION, RequestObserver, observation_of
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-# Keys of a WSGI environment: whether the response is in memory; the token that takes the request id
-# back, where the hooks are alone; what a probe has raised.
-_IN_MEMORY = "dockerflow.flask.in_memory"
+# Keys of a WSGI environment: the token that takes the request id back, where the hooks are alone;
+# what a probe has raised.
 _HOOKS_ALONE = "dockerflow.flask.token"
 PROBE_ERROR = "dockerflow.flask.probe_error"
 
@@ -79,15 +78,7 @@ class ObservedApplication(RequestObserver):
             body = self._answer_probe(environ, start_response)
             if body is not None:
                 return body
-
-        def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-            write = start_response(status, headers, *exc_info)
-            if environ.get(_IN_MEMORY) and _is_whole(status, headers):
-                # Flask's context is still there, and the span of OpenTelemetry, for log filters.
-                environ[OBSERVATION].finish()
-            return write
-
-        return self.app(environ, start)
+        return self.app(environ, start_response)
 
     def _answer_probe(
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -122,11 +113,11 @@ class ObservedApplication(RequestObserver):
     def _request_started(self, sender: Flask | None = None, **extra: Any) -> None:
         """Begin a request, earlier than the hooks of the application."""
         request_id = self._observation(request.environ).request_id
-        # `g` outlives a request where a test has pushed an app context around several.
-        if g.get("request_id") in (None, g.get("_request_id")):
-            g.request_id = request_id
-        g._request_id = request_id
-        g._start_timestamp = time.time()
+        attributes = vars(g)
+        # They outlive a request where a test has pushed an app context around several.
+        if attributes.get("request_id") in (None, attributes.get("_request_id")):
+            attributes["request_id"] = request_id
+        attributes.update(_request_id=request_id, _start_timestamp=time.time())
 
     def _before_request(self) -> None:
         if OBSERVATION not in request.environ:  # a test calls preprocess_request() by itself
@@ -144,14 +135,13 @@ class ObservedApplication(RequestObserver):
         environ = request.environ
         observation = self._observation(environ)
         self._note_fields(observation)
-        in_memory = not is_streamed(response)
+        observation.body_in_memory = not is_streamed(response)
         if _HOOKS_ALONE not in environ:
-            environ[_IN_MEMORY] = in_memory
             return response
         header = observation.response_started(response.status_code, response.headers.keys())
         if header is not None:
             response.headers.add(*header)
-        if in_memory or response.direct_passthrough:  # whose body belongs to the server
+        if observation.body_in_memory or response.direct_passthrough:  # a file, for the server
             observation.finish()
         else:
             chunks: Iterable[Any] = response.response
@@ -189,15 +179,6 @@ def _take_id_back(environ: WSGIEnvironment) -> None:
     if token is not None:
         with contextlib.suppress(ValueError, RuntimeError):  # another thread's, or used before
             request_id_context.reset(token)
-
-
-def _is_whole(status: str, headers: Iterable[tuple[str, str]]) -> bool:
-    """Return whether Flask knew the body when it made these headers, or there is none.
-
-    A later hook may have put a stream in the place of what ours has seen.
-    """
-    has_length = any(name.lower() == "content-length" for name, _ in headers)
-    return has_length or status.startswith(("204", "304"))
 
 
 def is_streamed(response: Response) -> bool:

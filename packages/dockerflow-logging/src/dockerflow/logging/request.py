@@ -175,6 +175,8 @@ class RequestObservation:
     :ivar fields: what the summary says of the request; an adapter may add to it. ``errno``,
         ``code`` and ``t`` are set at the end, ``t`` only if it is still there.
     :ivar code: the status of the response, None before there is one.
+    :ivar body_in_memory: whether the body is there when the response starts; False, unless an
+        adapter sets it.
     :ivar error: the exception that nobody has handled, as far as is known.
     :ivar finished: whether the end of the request has been seen.
     :ivar client_left: whether the client went away before the response had ended.
@@ -199,6 +201,8 @@ class RequestObservation:
         if has_id:
             self.identify(get_header(settings.header_name))
         self.code: int | None = None
+        self.body_in_memory = False
+        self._has_length = False
         self.error: BaseException | None = None
         self.finished = False
         self.is_recorded = True
@@ -270,12 +274,17 @@ class RequestObservation:
             self.code = None
         if self.code is not None and self.code < 500:
             self.error = None  # it has been answered, as Flask-RESTX does with each 404
-        if not self.settings.sends_id or self.request_id is None:
+        names = {name.lower() for name in header_names}
+        self._has_length = "content-length" in names
+        header_name = self.settings.header_name
+        if not self.settings.sends_id or self.request_id is None or header_name.lower() in names:
             return None
-        wanted = self.settings.header_name.lower()
-        if any(name.lower() == wanted for name in header_names):
-            return None
-        return self.settings.header_name, self.request_id
+        return header_name, self.request_id
+
+    def headers_sent(self) -> None:
+        """Note that the headers are handed over, with which a request may end."""
+        if self.body_in_memory and (self._has_length or not self._expects_body()):
+            self.finish()
 
     def failed(self, error: BaseException) -> None:
         """Note an exception that nobody has handled.
@@ -358,8 +367,9 @@ class RequestObservation:
         # What logger.log() does, without looking up the stack for a caller that would be this line.
         record = logger.makeRecord(logger.name, level, __file__, 0, message, (), None, "request")
         # Given as `extra`, a name that the application's record factory sets would be a KeyError.
+        attributes = vars(record)
         for name, value in found.items():
-            vars(record)[f"extra_{name}" if name in RECORD_ATTRIBUTES else name] = value
+            attributes[f"extra_{name}" if name in RECORD_ATTRIBUTES else name] = value
         logger.handle(record)
 
     def _expects_body(self) -> bool:
@@ -368,6 +378,8 @@ class RequestObservation:
         return code is None or (not self._is_head and code >= 200 and code not in (204, 304))
 
     def _is_excluded(self) -> bool:
+        if not self.settings.excluded_paths:
+            return False
         path = str(self.fields.get("path", ""))
         names = {_without_slash(path), _without_slash(path.removeprefix(self._mount))}
         return not names.isdisjoint(self.settings.excluded_paths)

@@ -54,7 +54,7 @@ def _refuse_surrogates(value: Any) -> None:
     """Raise a UnicodeEncodeError for a lone surrogate, which no valid text holds."""
     if isinstance(value, str):
         if not value.isascii():
-            value.encode("utf-32-le")
+            value.encode()
     elif isinstance(value, dict):
         _refuse_surrogates([*value, *value.values()])
     elif isinstance(value, list | tuple):

@@ -56,7 +56,9 @@ class RequestObserver:
             if header is not None:
                 headers = [*headers, header]
             # Some middleware takes two arguments: the last one is given only if it is there.
-            return start_response(status, headers, *([exc_info] if exc_info else []))
+            write = start_response(status, headers, *([exc_info] if exc_info else []))
+            observation.headers_sent()  # the application's context is still there, for log filters
+            return write
 
         with observation:
             try:
