@@ -13,13 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from asgiref.sync import (
-    AsyncToSync,
-    SyncToAsync,
-    ThreadSensitiveContext,
-    async_to_sync,
-    sync_to_async,
-)
+from asgiref.sync import AsyncToSync, ThreadSensitiveContext, async_to_sync, sync_to_async
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import Tags
@@ -125,12 +119,11 @@ def _run_async(caller: int, coroutine: Coroutine[Any, Any, None]) -> None:
         # The ORM's async methods work in a thread for sync code: one of this check's own, and not
         # the one that asgiref has noted beneath an async middleware, which waits for this check.
         AsyncToSync.executors.current = None
-        async with ThreadSensitiveContext() as context:
+        async with ThreadSensitiveContext():
             try:
                 await coroutine
             finally:
-                if context in SyncToAsync.context_to_thread_executor:  # it has run sync code
-                    await sync_to_async(connections.close_all)()
+                await sync_to_async(connections.close_all)()
 
     if threading.get_ident() == caller:
         async_to_sync(run)()  # the ORM's async methods work in this thread then

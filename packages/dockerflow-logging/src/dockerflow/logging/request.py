@@ -352,7 +352,7 @@ class RequestObservation:
             code = 500 if code is None else code  # what a server makes of it
         elif code is not None and code >= 500:
             errno = code
-        if not errno and self._is_excluded():
+        if not errno and self.settings.excluded_paths and self._is_excluded():
             return
         logger = self.logger or logging.getLogger(SUMMARY_LOGGER)
         level = logging.INFO if error is None else logging.ERROR
@@ -378,8 +378,6 @@ class RequestObservation:
         return code is None or (not self._is_head and code >= 200 and code not in (204, 304))
 
     def _is_excluded(self) -> bool:
-        if not self.settings.excluded_paths:
-            return False
         path = str(self.fields.get("path", ""))
         names = {_without_slash(path), _without_slash(path.removeprefix(self._mount))}
         return not names.isdisjoint(self.settings.excluded_paths)

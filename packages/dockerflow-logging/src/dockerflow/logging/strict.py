@@ -53,8 +53,7 @@ def encode(line: dict[str, Any]) -> str:
 def _refuse_surrogates(value: Any) -> None:
     """Raise a UnicodeEncodeError for a lone surrogate, which no valid text holds."""
     if isinstance(value, str):
-        if not value.isascii():
-            value.encode()
+        value.encode()
     elif isinstance(value, dict):
         _refuse_surrogates([*value, *value.values()])
     elif isinstance(value, list | tuple):

@@ -12,7 +12,6 @@ from typing import Any
 
 from sanic import HTTPResponse
 from sanic.exceptions import NotFound
-from sanic_routing.exceptions import NotFound as UnknownSignal
 
 from dockerflow.checks import ERROR, CheckRegistry
 from dockerflow.endpoints import ERROR_PATH, HEARTBEAT, LBHEARTBEAT, VERSION, Endpoints, Path, Reply
@@ -150,10 +149,6 @@ class Dockerflow(Endpoints):
     async def notify_async(self, app: Any, level: int) -> None:
         """Dispatch the signal of a heartbeat; its handlers run in a task of their own."""
         event = HEARTBEAT_FAILED if level >= ERROR else HEARTBEAT_PASSED
-        try:
-            app.signal_router.get(event)
-        except UnknownSignal:  # nobody waits for it
-            return
         task: asyncio.Task[Any] = await app.dispatch(event, context={"level": level})
         self._dispatched.add(task)
         task.add_done_callback(self._handlers_ended)
