@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Self, TypeVar
 
-from dockerflow.checks import ChecksResults, run_checks, run_checks_async
+from dockerflow.checks import run_checks, run_checks_async
 
 T = TypeVar("T")
 
@@ -27,16 +27,13 @@ class Beats:
         """Run something on the application's event loop."""
         return self._runner.run(coroutine)
 
-    def beat(self, check: Callable[[], Any], timeout: float | None = 5) -> ChecksResults:
-        """Run one heartbeat."""
+    def says(self, check: Callable[[], Any], timeout: float | None = 20) -> dict[str, str]:
+        """Run one heartbeat and return the check's messages, by the last part of their id."""
         pairs = [("check", check)]
         if self.asynchronous:
-            return self.run(run_checks_async(pairs, timeout=timeout))
-        return run_checks(pairs, timeout=timeout)
-
-    def says(self, check: Callable[[], Any], timeout: float | None = 5) -> dict[str, str]:
-        """Run one heartbeat and return the check's messages, by the last part of their id."""
-        results = self.beat(check, timeout)
+            results = self.run(run_checks_async(pairs, timeout=timeout))
+        else:
+            results = run_checks(pairs, timeout=timeout)
         if not results.details:
             assert results.statuses == {"check": "ok"}
             return {}

@@ -1,7 +1,7 @@
-"""Pytest fixtures of the servers and of the ways they fail, for every folder of tests.
+"""Pytest fixtures of the servers and of a network that fails, for every folder of tests.
 
 A server starts when the first test asks for it and serves the whole run; each test gets it
-healthy, and may stop, kill or freeze it.
+running, and may stop or kill it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.services.faults import BlackHole, FaultProxy
+from tests.services.faults import FaultProxy
 from tests.services.servers import PostgresServer, RedisServer, Server
 
 
@@ -31,19 +31,17 @@ def postgres_session() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def redis_server(redis_session: RedisServer) -> Iterator[RedisServer]:
+def redis_server(redis_session: RedisServer) -> RedisServer:
     """A Redis that answers, whatever the test before has done to it."""
-    redis_session.heal()
-    yield redis_session
-    redis_session.thaw()  # what a test leaves frozen may hang the fixtures that end after it
+    redis_session.start()
+    return redis_session
 
 
 @pytest.fixture
-def postgres_server(postgres_session: PostgresServer) -> Iterator[PostgresServer]:
+def postgres_server(postgres_session: PostgresServer) -> PostgresServer:
     """A PostgreSQL that answers, whatever the test before has done to it."""
-    postgres_session.heal()
-    yield postgres_session
-    postgres_session.thaw()
+    postgres_session.start()
+    return postgres_session
 
 
 @pytest.fixture
@@ -52,16 +50,9 @@ def proxy() -> Iterator[Callable[[Server], FaultProxy]]:
     made: list[FaultProxy] = []
 
     def make(server: Server) -> FaultProxy:
-        made.append(FaultProxy("127.0.0.1", server.port))
+        made.append(FaultProxy(server.port))
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
-def black_hole() -> Iterator[BlackHole]:
-    """A port that neither accepts nor refuses."""
-    with BlackHole() as hole:
-        yield hole
+    for each in made:
+        each.mode = "refuse"  # which ends its connections, too

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from dockerflow.checks import alembic, redis, sqlalchemy
+from dockerflow.checks.alembic import check_migrations_applied, migrations_check
+from dockerflow.checks.redis import check_redis_connected, redis_check
+from dockerflow.checks.sqlalchemy import check_database_connected, database_check
 
 CODE = """
 import sys
@@ -26,29 +28,25 @@ def test_importing_the_checks_imports_no_library() -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "check", "extra", "adapter_extra"),
+    ("function", "library", "adapter_extra"),
     [
-        ("redis", lambda: redis.redis_check(None), "redis", "redis"),
-        ("redis", lambda: redis.check_redis_connected(None), "redis", "redis"),
-        ("sqlalchemy", lambda: sqlalchemy.database_check(None), "sqlalchemy", "db"),
-        ("sqlalchemy", lambda: sqlalchemy.check_database_connected(None), "sqlalchemy", "db"),
-        ("alembic", lambda: alembic.migrations_check(None, None), "alembic", "migrate"),
-        ("alembic", lambda: alembic.check_migrations_applied(None, None), "alembic", "migrate"),
-    ],
-    ids=[
-        f"{library}-{way}" for library in ("redis", "db", "migrate") for way in ("built", "called")
+        (redis_check, "redis", "redis"),
+        (check_redis_connected, "redis", "redis"),
+        (database_check, "sqlalchemy", "db"),
+        (check_database_connected, "sqlalchemy", "db"),
+        (migrations_check, "alembic", "migrate"),
+        (check_migrations_applied, "alembic", "migrate"),
     ],
 )
 def test_a_missing_library(
     monkeypatch: pytest.MonkeyPatch,
+    function: Callable[[Any], Any],
     library: str,
-    check: Callable[[], Any],
-    extra: str,
     adapter_extra: str,
 ) -> None:
     """Who asks for a check without its library is told which extra to install."""
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ModuleNotFoundError) as caught:
-        check()
-    assert f'pip install "dockerflow-core[{extra}]"' in str(caught.value)
+        function(None)
+    assert f'pip install "dockerflow-core[{library}]"' in str(caught.value)
     assert f'"dockerflow-flask[{adapter_extra}]"' in str(caught.value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import gc
 import sys
 import types
@@ -24,10 +23,10 @@ from dockerflow.checks.redis import (
     redis_check,
 )
 from tests.services.beats import Beats, wait_until
-from tests.services.faults import FAULTS, FaultProxy, heal
+from tests.services.faults import BROKEN, FaultProxy, Mode
 from tests.services.servers import RedisServer, Server
+from tests.services.service import redis_url
 
-MakeProxy = Callable[[Server], FaultProxy]
 Client = Callable[..., Any]
 
 
@@ -56,62 +55,38 @@ def make(beats: Beats) -> Iterator[Client]:
             one.close()
 
 
-def use(beats: Beats, client: Any) -> None:
-    """Run a command, as the application would, which leaves a connection in the pool."""
-    if beats.asynchronous:
-        beats.run(client.ping())
-    else:
-        client.ping()
-
-
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("mode", [*BROKEN, "silent"])
 def test_faults_of_the_network(
     beats: Beats,
     make: Client,
     redis_server: RedisServer,
-    proxy: MakeProxy,
-    fault: Callable[[FaultProxy], None],
+    proxy: Callable[[Server], FaultProxy],
+    mode: Mode,
 ) -> None:
     """Each fault is an error of Redis, and the first heartbeat after it is ok."""
     between = proxy(redis_server)
-    check = redis_check(make(f"redis://127.0.0.1:{between.port}/0", socket_timeout=0.5))
+    check = redis_check(make(redis_url(between.port), socket_timeout=0.5))
     assert beats.says(check) == {}
-    fault(between)
+    between.mode = mode
     (id,) = beats.says(check)
     assert id in ("E004", "E010")  # nonsense instead of an answer may be either
-    heal(between)
+    between.mode = "pass"
     assert beats.says(check) == {}
 
 
-def test_killed_and_back(beats: Beats, make: Client, redis_server: RedisServer) -> None:
-    """A connection that the application had before a restart is no failure afterwards."""
-    client = make(redis_server.url)
-    use(beats, client)
-    check = redis_check(client)
-    redis_server.kill()
-    assert list(beats.says(check)) == ["E004"]
-    redis_server.start()
-    assert beats.says(check) == {}
-
-
-def test_restarted_between_heartbeats(
-    beats: Beats, make: Client, redis_server: RedisServer
+@pytest.mark.parametrize("options", [{}, {"retry": None}], ids=["one retry", "no retry"])
+@pytest.mark.parametrize("noticed", [True, False])
+def test_restart(
+    beats: Beats, make: Client, redis_server: RedisServer, options: dict[str, Any], *, noticed: bool
 ) -> None:
-    """A restart that no heartbeat saw is no failure, though the pool's connection is cut."""
-    client = make(redis_server.url)
-    use(beats, client)
+    """A connection that a restart has cut is no failure, whether a heartbeat saw it or not."""
+    check = redis_check(make(redis_server.url, **options))
+    assert beats.says(check) == {}
     redis_server.kill()
+    if noticed:
+        assert list(beats.says(check)) == ["E004"]
     redis_server.start()
-    assert beats.says(redis_check(client)) == {}
-
-
-def test_restarted_without_retries(beats: Beats, make: Client, redis_server: RedisServer) -> None:
-    """The same holds for the client of ``from_url(url)``, which tries nothing twice by itself."""
-    client = make(redis_server.url, retry=None)
-    use(beats, client)
-    redis_server.kill()
-    redis_server.start()
-    assert beats.says(redis_check(client)) == {}
+    assert beats.says(check) == {}
 
 
 @pytest.mark.parametrize(
@@ -130,18 +105,11 @@ def test_options(
     assert beats.says(redis_check(make(redis_server.url, **options))) == {}
 
 
-def test_passwords(beats: Beats, make: Client) -> None:
-    """The client's password is used, and a wrong one is reported without being shown."""
-    server = RedisServer("--requirepass", "hunter2")
-    try:
-        server.start()
-        address = f"127.0.0.1:{server.port}"
-        assert beats.says(redis_check(make(f"redis://default:hunter2@{address}"))) == {}
-        said = beats.says(redis_check(make(f"redis://someone:tr0ub4dor@{address}")))
-        assert list(said) == ["E004"]
-        assert "tr0ub4dor" not in said["E004"]
-    finally:
-        server.close()
+def test_a_wrong_password(beats: Beats, make: Client, redis_server: RedisServer) -> None:
+    """A password that Redis refuses is reported without being shown."""
+    said = beats.says(redis_check(make(redis_server.url.replace("hunter2", "tr0ub4dor"))))
+    assert list(said) == ["E004"]
+    assert "tr0ub4dor" not in said["E004"]
 
 
 def test_a_password_that_is_repeated() -> None:
@@ -182,27 +150,12 @@ def test_ping_is_called(
         assert beats.says(redis_check(client)) == messages
 
 
-def test_flask_redis(redis_server: RedisServer) -> None:
-    """Flask-Redis's extension is the client that it stands for, also before its init_app."""
-    flask = pytest.importorskip("flask")
-    flask_redis = pytest.importorskip("flask_redis")
-    app = flask.Flask("shop")
-    app.config["REDIS_URL"] = redis_server.url
-    extension = flask_redis.FlaskRedis()
-    check = redis_check(extension)
-    extension.init_app(app)
-    assert check() == []
-    with mock.patch.object(extension, "ping", side_effect=redis.ConnectionError("down")):
-        assert [each.id for each in check()] == ["dockerflow.health.E004"]
-    extension.close()
-
-
 def test_cluster(beats: Beats) -> None:
     """A cluster that answers but refuses commands is a failure, until it is whole again."""
     server = RedisServer("--cluster-enabled", "yes")
     try:
         server.start()
-        with redis.Redis(port=server.port) as admin:
+        with redis.Redis.from_url(server.url) as admin:
 
             def change(command: str, state: str) -> None:
                 admin.execute_command("CLUSTER", command, *range(16384))
@@ -213,7 +166,7 @@ def test_cluster(beats: Beats) -> None:
 
             change("ADDSLOTS", "ok")
             module: Any = redis.asyncio if beats.asynchronous else redis
-            client = module.RedisCluster(host="127.0.0.1", port=server.port)
+            client = module.RedisCluster.from_url(server.url)
             check = redis_check(client)
             assert beats.says(check, timeout=20) == {}
             change("DELSLOTS", "fail")
@@ -274,14 +227,3 @@ def test_what_is_no_client(wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"redis= is of type .* set it to a client") as caught:
         redis_check(wrong)
     assert "hunter2" not in str(caught.value)
-
-
-def test_the_check_that_fits() -> None:
-    """The builder gives a callable of the client's own kind."""
-    client = redis.Redis()
-    check = redis_check(client)
-    assert isinstance(check, functools.partial)
-    assert (check.func, check.args) == (check_redis_connected, (client,))
-    check = redis_check(redis.asyncio.Redis())
-    assert isinstance(check, functools.partial)
-    assert check.func is check_redis_connected_async

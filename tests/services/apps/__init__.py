@@ -1,0 +1,1 @@
+"""The applications of test_heartbeat.py, a module for each framework."""

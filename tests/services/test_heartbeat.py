@@ -1,0 +1,111 @@
+"""Every framework's heartbeat over its backing services, and the ways they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.services.beats import check_threads, wait_until
+from tests.services.faults import BROKEN, FaultProxy, Mode, black_hole
+from tests.services.servers import PostgresServer, RedisServer
+from tests.services.service import HEALTHY, Service, installed_services
+
+NAMES = list(installed_services())
+
+
+def set_mode(proxies: list[FaultProxy], mode: Mode) -> None:
+    for each in proxies:
+        each.mode = mode
+
+
+@pytest.mark.parametrize("mode", BROKEN)
+def test_faults(service: Service, proxies: list[FaultProxy], mode: Mode) -> None:
+    """Whatever happens to the lines, each check says so, the pages go on, and it recovers."""
+    set_mode(proxies, mode)
+    found = service.heartbeat()
+    if mode == "garbage":  # may be either to a client of Redis
+        assert found["check_redis_connected"] in (["E004"], ["E010"])
+        found["check_redis_connected"] = ["E004"]
+    assert found == service.down
+    assert service.answers()
+    set_mode(proxies, "pass")
+    assert service.heartbeat() == HEALTHY
+
+
+def test_silence(service: Service, proxies: list[FaultProxy]) -> None:
+    """Silent services cost no more than a thread for each check, and are well when they speak."""
+    service.configure(DOCKERFLOW_CHECK_TIMEOUT=0.5)
+    set_mode(proxies, "silent")
+    for _ in range(3):
+        assert service.heartbeat() == service.hanging
+        assert service.answers()
+        assert len(check_threads()) <= 3
+    set_mode(proxies, "pass")
+    wait_until(lambda: service.heartbeat() == HEALTHY)
+
+
+def test_pages_while_a_heartbeat_waits(service: Service, proxies: list[FaultProxy]) -> None:
+    """While a heartbeat waits for services that say nothing, the other pages answer."""
+    set_mode(proxies, "silent")
+    with ThreadPoolExecutor() as executor:
+        waiting = executor.submit(service.heartbeat)
+        wait_until(lambda: all(each.held for each in proxies))
+        assert service.answers()
+        assert not waiting.done()
+        set_mode(proxies, "pass")
+        assert waiting.result() == HEALTHY
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_black_hole(start: Callable[[str, int, int], Service], name: str) -> None:
+    """Behind a firewall that drops everything the heartbeat does not wait for the checks."""
+    with black_hole() as port:
+        service = start(name, port, port)
+        service.configure(DOCKERFLOW_CHECK_TIMEOUT=0.5)
+        assert service.heartbeat() == service.hanging
+        assert service.answers()
+
+
+@pytest.mark.parametrize("timeout", [60, None], ids=["clock", "no clock"])
+def test_killed_servers(
+    service: Service,
+    redis_server: RedisServer,
+    postgres_server: PostgresServer,
+    timeout: float | None,
+) -> None:
+    """Servers that are killed and come back are well at the first heartbeat."""
+    service.configure(DOCKERFLOW_CHECK_TIMEOUT=timeout)
+    redis_server.kill()
+    postgres_server.kill()
+    for _ in range(2):
+        assert service.heartbeat() == service.down
+    redis_server.start()
+    postgres_server.start()
+    assert service.heartbeat() == HEALTHY
+    assert service.answers()
+
+
+def test_migrations(service: Service, postgres_server: PostgresServer) -> None:
+    """A heartbeat notices that migrations have been applied, and taken back."""
+    try:
+        service.migrate(postgres_server)
+        assert service.heartbeat() == {}
+        service.unmigrate(postgres_server)
+        assert service.heartbeat() == HEALTHY
+    finally:
+        postgres_server.clear()
+
+
+@pytest.mark.parametrize(
+    "service", [name for name in NAMES if not name.startswith("django")], indirect=True
+)
+def test_checks_registered_by_hand(service: Service, proxies: list[FaultProxy]) -> None:
+    """The checks of the adapter can be registered with the client; Django's are in a setting."""
+    service.registry.clear_checks()
+    for check, arguments in service.by_hand.items():
+        service.registry.register_partial(check, *arguments)
+    assert service.heartbeat() == HEALTHY
+    set_mode(proxies, "refuse")
+    assert service.heartbeat() == service.down
