@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from dockerflow import checks, health
+from dockerflow import checks
 from dockerflow.checks import CheckRegistry
 from dockerflow.endpoints import (
     HEARTBEAT,
@@ -178,10 +178,3 @@ def test_service_checks() -> None:
     }
     with pytest.raises(TypeError, match=r"redis= is of type str; set it to a client"):
         extension.add_service_checks(redis="redis://:hunter2@host")
-
-
-def test_ids_are_constants() -> None:
-    """The ids of messages are named in dockerflow.health, each with its own value."""
-    ids = [value for name, value in vars(health).items() if name.isupper()]
-    assert len(ids) == len(set(ids)) == 15
-    assert all(id.startswith("dockerflow.health.") for id in ids)

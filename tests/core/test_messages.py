@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dockerflow import checks
@@ -28,18 +30,13 @@ def test_str() -> None:
 
 def test_equality() -> None:
     """Messages are equal by class and all five parts, and equal ones have one hash."""
-    one = Error("m", hint="h", obj=["unhashable"], id="i")
-    assert one == Error("m", hint="h", obj=["unhashable"], id="i")
-    assert hash(one) == hash(Error("m", hint="h", obj=["unhashable"], id="i"))
-    assert one != CheckMessage("m", level=40, hint="h", obj=["unhashable"], id="i")
-    for other in (
-        Error("n", hint="h", obj=["unhashable"], id="i"),
-        Error("m", hint=None, obj=["unhashable"], id="i"),
-        Error("m", hint="h", obj=None, id="i"),
-        Error("m", hint="h", obj=["unhashable"], id=None),
-        Error("m", level=50, hint="h", obj=["unhashable"], id="i"),
-    ):
-        assert one != other
+    parts: dict[str, Any] = {"msg": "m", "level": 40, "hint": "h", "obj": [], "id": "i"}
+    one = CheckMessage(**parts)
+    assert one == CheckMessage(**parts)
+    assert hash(one) == hash(CheckMessage(**parts))
+    for name, other in {"msg": "n", "level": 50, "hint": None, "obj": None, "id": None}.items():
+        assert one != CheckMessage(**{**parts, name: other}), name
+    assert one != Error("m", hint="h", obj=[], id="i")
     assert one != "m"
 
 

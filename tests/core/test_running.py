@@ -11,8 +11,10 @@ import multiprocessing
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -56,13 +58,6 @@ def release() -> Iterator[threading.Event]:
             thread.join()
 
 
-def waiting_for(event: threading.Event) -> Callable[[], None]:
-    def check() -> None:
-        event.wait()
-
-    return check
-
-
 def texts(results: ChecksResults, name: str) -> dict[str, str]:
     return results.details[name]["messages"]
 
@@ -85,10 +80,7 @@ def test_generator_that_raises(registry: CheckRegistry, run: Run) -> None:
 
     results = run(registry)
     for name in ("sync", "async"):
-        assert texts(results, name) == {
-            "t.1": "first",
-            health.ERROR_CHECK_RAISED: "RuntimeError",
-        }
+        assert texts(results, name) == {"t.1": "first", health.ERROR_CHECK_RAISED: "RuntimeError"}
 
 
 @pytest.mark.parametrize(
@@ -132,24 +124,20 @@ async def generator() -> AsyncIterator[checks.CheckMessage]:
     yield checks.Info("m")
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        plain,
-        generator,
-        Pinger(),
-        Pinger().ping,
-        functools.partial(plain),
-        functools.partial(functools.partial(Pinger().ping)),
-        lambda: Pinger().ping(),
-        lambda: generator(),
-        lambda: (checks.Info("m") for _ in range(1)),
-    ],
-    ids=[
-        *["function", "async generator", "object", "method", "partial", "partial of partial"],
-        *["returns coroutine", "returns async generator", "returns generator"],
-    ],
-)
+KINDS: dict[str, Check] = {
+    "function": plain,
+    "async generator": generator,
+    "object": Pinger(),
+    "method": Pinger().ping,
+    "partial": functools.partial(plain),
+    "partial of partial": functools.partial(functools.partial(Pinger().ping)),
+    "returns coroutine": lambda: Pinger().ping(),
+    "returns async generator": lambda: generator(),
+    "returns generator": lambda: (checks.Info("m") for _ in range(1)),
+}
+
+
+@pytest.mark.parametrize("check", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("timeout", [5, None])
 def test_kinds_of_checks(
     registry: CheckRegistry, run: Run, check: Check, timeout: float | None
@@ -174,30 +162,24 @@ def test_no_threads_left(
     original = threading.Thread.start
     monkeypatch.setattr(threading.Thread, "start", start)
     registry.register(list, name="one")
+    text = "the check could not be started (RuntimeError)"
     for _ in range(2):
-        assert texts(run(registry), "one") == {
-            health.ERROR_CHECK_RAISED: "the check could not be started (RuntimeError)"
-        }
+        assert texts(run(registry), "one") == {health.ERROR_CHECK_RAISED: text}
     monkeypatch.undo()
     assert run(registry).statuses == {"one": "ok"}
 
 
 def test_broken_log_handler(
-    registry: CheckRegistry, run: Run, capsys: pytest.CaptureFixture[str]
+    registry: CheckRegistry,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A log handler that raises neither hangs nor fails the heartbeat."""
-
-    class Broken(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            raise OSError("disk full")
-
-    handler = Broken()
-    logging.getLogger(LOGGER).addHandler(handler)
+    broken = mock.Mock(level=0, handle=mock.Mock(side_effect=OSError("disk full")))
+    monkeypatch.setattr(logging.getLogger(LOGGER), "handlers", [broken])
     registry.register(lambda: checks.Warning("m"), name="one")
-    try:
-        assert run(registry).statuses == {"one": "warning"}
-    finally:
-        logging.getLogger(LOGGER).removeHandler(handler)
+    assert run(registry).statuses == {"one": "warning"}
     assert "disk full" in capsys.readouterr().err
 
 
@@ -212,34 +194,38 @@ def test_names_given_twice(registry: CheckRegistry, run: Run) -> None:
 # ---------------------------------------------------------------------- against a clock
 
 
-def test_hung_checks_cost_one_thread(
-    registry: CheckRegistry, run: Run, release: threading.Event
+def test_hung_check(
+    registry: CheckRegistry, run: Run, release: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A thousand heartbeats against a hung check cost one thread, and each answers."""
+    """A hung check costs a thousand heartbeats one thread and one line; its last words are logged.
+
+    Once it has ended, it is started anew.
+    """
     threads: list[threading.Thread] = []
 
     @registry.register
-    def hung() -> None:
+    def hung() -> checks.CheckMessage:
         threads.append(threading.current_thread())
         release.wait()
+        return checks.Warning("at last", id="t.1")
 
+    text = "still running after 0.0001 s"
     before = threading.active_count()
     for _ in range(1000 if run is run_sync else 100):
         results = run(registry, timeout=0.0001)
-        assert texts(results, "hung") == {
-            health.ERROR_CHECK_TIMEOUT: "still running after 0.0001 s"
-        }
+        assert texts(results, "hung") == {health.ERROR_CHECK_TIMEOUT: text}
     assert threading.active_count() == before + 1
     release.set()
     threads[0].join()
-    assert run(registry).statuses == {"hung": "ok"}
+    assert caplog.messages == [f"dockerflow.health.E013: {text}", "t.1: at last"]
+    assert caplog.records[0].__dict__["check"] == "hung"
+    assert run(registry).statuses == {"hung": "warning"}
     assert len(threads) == 2
-    assert all(thread.daemon for thread in threads)
 
 
 def test_hung_checks_cost_no_memory(registry: CheckRegistry, release: threading.Event) -> None:
     """What heartbeats wait for is gone with them, and not kept by the run that hangs."""
-    registry.register(waiting_for(release), name="hung")
+    registry.register(release.wait, name="hung")
 
     async def main() -> None:
         counts: list[int] = []
@@ -254,7 +240,7 @@ def test_hung_checks_cost_no_memory(registry: CheckRegistry, release: threading.
 
 def test_own_limit(registry: CheckRegistry, run: Run, release: threading.Event) -> None:
     """A check's own limit goes before the heartbeat's."""
-    registry.register(waiting_for(release), name="hung", timeout=0.05)
+    registry.register(release.wait, name="hung", timeout=0.05)
     results = run(registry, timeout=1000)
     assert texts(results, "hung") == {health.ERROR_CHECK_TIMEOUT: "still running after 0.05 s"}
 
@@ -305,36 +291,6 @@ def test_hung_async_check_is_not_started_again(registry: CheckRegistry) -> None:
     assert len(starts) == 2
 
 
-def test_timeout_is_logged_once_per_run(
-    registry: CheckRegistry, run: Run, release: threading.Event, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A hung check is logged once, with its name, however many heartbeats meet it."""
-    registry.register(waiting_for(release), name="hung")
-    for _ in range(3):
-        run(registry, timeout=0.001)
-    (record,) = caplog.records
-    assert record.getMessage() == "dockerflow.health.E013: still running after 0.001 s"
-    assert record.__dict__["check"] == "hung"
-
-
-def test_hung_check_logs_what_it_says_at_last(
-    registry: CheckRegistry, release: threading.Event, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What a check says after its time is logged, though no heartbeat waits for it any more."""
-    threads: list[threading.Thread] = []
-
-    @registry.register
-    def hung() -> checks.CheckMessage:
-        threads.append(threading.current_thread())
-        release.wait()
-        return checks.Warning("at last", id="t.1")
-
-    registry.run_checks(timeout=0.001)
-    release.set()
-    threads[0].join()
-    assert caplog.messages[-1] == "t.1: at last"
-
-
 # ---------------------------------------------------------------------- once for many
 
 
@@ -343,7 +299,6 @@ def test_concurrent_heartbeats_share_a_run(
 ) -> None:
     """Fifty heartbeats at once run a check once, get its result each, and log it once."""
     calls: list[bool] = []
-    results: list[ChecksResults] = []
     arrived = threading.Semaphore(0)
 
     @registry.register
@@ -356,30 +311,23 @@ def test_concurrent_heartbeats_share_a_run(
         # the second is started when the first has been joined
         return [("slow", slow), ("arrived", lambda: arrived.release())]
 
-    def sync() -> None:
-        results.append(registry.run_checks(pairs(), timeout=30))
+    async def several() -> list[ChecksResults]:
+        heartbeats = (registry.run_checks_async(pairs(), timeout=30) for _ in range(25))
+        return await asyncio.gather(*heartbeats)
 
-    def several() -> None:
-        async def main() -> None:
-            heartbeats = (registry.run_checks_async(pairs(), timeout=30) for _ in range(25))
-            results.extend(await asyncio.gather(*heartbeats))
-
-        asyncio.run(main())
-
-    threads = [threading.Thread(target=run) for run in (*[sync] * 25, several)]
-    for thread in threads:
-        thread.start()
-    for _ in range(50):
-        assert arrived.acquire(timeout=30)
-    release.set()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(26) as pool:
+        futures = [pool.submit(registry.run_checks, pairs(), timeout=30) for _ in range(25)]
+        of_one_loop = pool.submit(asyncio.run, several())
+        for _ in range(50):
+            assert arrived.acquire(timeout=30)
+        release.set()
+        results = [*(future.result() for future in futures), *of_one_loop.result()]
     assert len(calls) == 1
     assert [texts(result, "slow") for result in results] == [{"t.1": "m"}] * 50
     assert caplog.messages == ["t.1: m"]
 
 
-def test_not_shared_between_applications(registry: CheckRegistry, release: threading.Event) -> None:
+def test_not_shared_between_applications(registry: CheckRegistry) -> None:
     """The same check of two applications, or two registries, runs once for each."""
     barrier = threading.Barrier(3)
 
@@ -389,20 +337,27 @@ def test_not_shared_between_applications(registry: CheckRegistry, release: threa
     registry.register(check)
     other = CheckRegistry()
     other.register(check)
-    results: list[ChecksResults] = []
 
-    def heartbeat(registry: CheckRegistry, app: object) -> None:
-        results.append(registry.run_checks(timeout=30, environment=CheckEnvironment(app=app)))
+    def heartbeat(registry: CheckRegistry, app: object) -> dict[str, str]:
+        return registry.run_checks(timeout=30, environment=CheckEnvironment(app=app)).statuses
 
-    threads = [
-        threading.Thread(target=heartbeat, args=args)
-        for args in ((registry, "one"), (registry, "two"), (other, "one"))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [result.statuses for result in results] == [{"check": "ok"}] * 3
+    with ThreadPoolExecutor() as pool:
+        statuses = list(pool.map(heartbeat, [registry, registry, other], ["one", "two", "one"]))
+    assert statuses == [{"check": "ok"}] * 3
+
+
+def test_not_shared_between_event_loops(registry: CheckRegistry) -> None:
+    """An async check runs once for each event loop whose heartbeats ask for it."""
+    barrier = threading.Barrier(2)
+
+    @registry.register
+    async def check() -> None:
+        await asyncio.to_thread(barrier.wait, 30)
+
+    with ThreadPoolExecutor() as pool:
+        heartbeats = [registry.run_checks_async(timeout=30) for _ in range(2)]
+        results = list(pool.map(asyncio.run, heartbeats))
+    assert [result.statuses for result in results] == [{"check": "ok"}] * 2
 
 
 def test_sharing_is_by_object_not_by_name(registry: CheckRegistry) -> None:
@@ -411,8 +366,6 @@ def test_sharing_is_by_object_not_by_name(registry: CheckRegistry) -> None:
     calls: list[bool] = []
 
     class Service:
-        __hash__ = None  # type: ignore[assignment]
-
         def ping(self) -> None:
             calls.append(True)
             barrier.wait(30)
@@ -455,33 +408,33 @@ def test_closed_loop(registry: CheckRegistry, *, plain: bool) -> None:
     assert len(starts) == 2
 
 
-def test_no_loop_is_left(registry: CheckRegistry) -> None:
-    """The async checks of sync callers leave neither a thread nor an event loop behind."""
+@pytest.fixture
+def loops(registry: CheckRegistry) -> list[asyncio.AbstractEventLoop]:
+    """The event loops in which two async checks have run."""
     loops: list[asyncio.AbstractEventLoop] = []
 
+    @registry.register
     async def check() -> None:
         loops.append(asyncio.get_running_loop())
 
-    registry.register(check)
     registry.register(lambda: check(), name="returns coroutine")
+    return loops
+
+
+def test_no_loop_is_left(registry: CheckRegistry, loops: list[asyncio.AbstractEventLoop]) -> None:
+    """The async checks of sync callers leave neither a thread nor an event loop behind."""
     before = set(threading.enumerate())
     for timeout in (30, None):
         assert set(registry.run_checks(timeout=timeout).statuses.values()) == {"ok"}
     for thread in set(threading.enumerate()) - before:
         thread.join(30)
-    assert len(loops) == 4
-    assert all(loop.is_closed() for loop in loops)
+    assert [loop.is_closed() for loop in loops] == [True] * 4
 
 
-def test_clients_of_the_callers_loop(registry: CheckRegistry) -> None:
+def test_clients_of_the_callers_loop(
+    registry: CheckRegistry, loops: list[asyncio.AbstractEventLoop]
+) -> None:
     """In async code each async check runs on the caller's loop, however it was written."""
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    async def check() -> None:
-        loops.append(asyncio.get_running_loop())
-
-    registry.register(check)
-    registry.register(lambda: check(), name="returns coroutine")
 
     async def main() -> None:
         results = await registry.run_checks_async()
@@ -517,10 +470,6 @@ def test_no_event_loop(registry: CheckRegistry) -> None:
         coroutine.send(None)
 
 
-def _heartbeat_in_child(registry: CheckRegistry, send: Callable[[dict[str, str]], None]) -> None:
-    send(registry.run_checks(timeout=10).statuses)
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_fork(registry: CheckRegistry, release: threading.Event) -> None:
@@ -539,12 +488,15 @@ def test_fork(registry: CheckRegistry, release: threading.Event) -> None:
 
     registry.run_checks(timeout=0.01)
     fork = multiprocessing.get_context("fork")
-    receiver, sender = fork.Pipe(duplex=False)
-    child = fork.Process(target=_heartbeat_in_child, args=(registry, sender.send))
+    queue = fork.SimpleQueue()
+
+    def heartbeat() -> None:
+        queue.put(registry.run_checks(timeout=10).statuses)
+
+    child = fork.Process(target=heartbeat)
     child.start()
-    assert receiver.poll(30)
-    assert receiver.recv() == {"hung": "ok", "async": "ok"}
     child.join()
+    assert queue.get() == {"hung": "ok", "async": "ok"}
 
 
 # ---------------------------------------------------------------------- cancellation
@@ -578,10 +530,7 @@ def test_cancelled_request_stays_cancelled(
 @pytest.mark.parametrize("started", [False, True])
 def test_cancelled_run(registry: CheckRegistry, *, started: bool) -> None:
     """A run whose task is cancelled by another, as at a loop's shutdown, is no success."""
-
-    @registry.register
-    async def slow() -> None:
-        await asyncio.Event().wait()
+    registry.register(asyncio.Event().wait, name="slow")
 
     async def main() -> None:
         before = asyncio.all_tasks()
@@ -615,19 +564,14 @@ def test_own_cancelled_error(registry: CheckRegistry, timeout: float | None) -> 
 
 def test_cancelled_request_without_clock(registry: CheckRegistry) -> None:
     """A request cancelled in a check that it runs itself is cancelled."""
-    entered = asyncio.Event()
-
-    @registry.register
-    async def slow() -> None:
-        entered.set()
-        await asyncio.Event().wait()
+    registry.register(asyncio.Event().wait, name="slow")
 
     async def main() -> None:
-        task = asyncio.create_task(registry.run_checks_async(timeout=None))
-        await entered.wait()
-        task.cancel()
+        heartbeat = asyncio.create_task(registry.run_checks_async(timeout=None))
+        await asyncio.sleep(0)
+        heartbeat.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await task
+            await heartbeat
 
     asyncio.run(main())
 
@@ -638,10 +582,10 @@ def test_exit_is_passed_on_without_clock(
 ) -> None:
     """Without a clock SystemExit and KeyboardInterrupt are passed on: workers shut down by them."""
 
+    @registry.register
     def check() -> None:
         raise error
 
-    registry.register(check)
     with pytest.raises(error):
         run(registry, timeout=None)
 
@@ -657,23 +601,19 @@ def test_context(registry: CheckRegistry, run: Run, timeout: float | None) -> No
     seen: list[str] = []
 
     @registry.register
+    async def check() -> None:
+        seen.append(variable.get())
+
+    @registry.register
     def sync() -> None:
         seen.append(variable.get())
         variable.set("check")
 
-    @registry.register(name="async")
-    async def other() -> None:
-        seen.append(variable.get())
-
-    token = variable.set("caller")
-    try:
-        run(registry, timeout=timeout)
-        assert variable.get() == "caller"
-    finally:
-        variable.reset(token)
-    assert seen[0] == "caller"
-    if timeout is not None:
-        assert seen == ["caller", "caller"]
+    context = contextvars.copy_context()
+    context.run(variable.set, "caller")
+    context.run(run, registry, timeout=timeout)
+    assert seen == ["caller", "caller"]
+    assert context[variable] == "caller"
 
 
 @pytest.mark.parametrize("timeout", [30, None])
@@ -715,10 +655,7 @@ def test_scope_that_raises(registry: CheckRegistry, run: Run) -> None:
 
     registry.register(lambda: checks.Info("m"), name="one")
     results = run(registry, environment=CheckEnvironment(scope=scope))
-    assert texts(results, "one") == {
-        "one": "m",
-        health.ERROR_CHECK_RAISED: "RuntimeError",
-    }
+    assert texts(results, "one") == {"one": "m", health.ERROR_CHECK_RAISED: "RuntimeError"}
 
 
 def test_inline(registry: CheckRegistry, run: Run) -> None:
