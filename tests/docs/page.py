@@ -17,14 +17,12 @@ import json
 import os
 import pathlib
 import re
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import yaml
 from sybil import Document, Example, Region
@@ -35,6 +33,9 @@ from sybil.parsers.abstract.lexers import LexerCollection
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 from sybil.parsers.myst.lexers import DirectiveLexer
 from sybil.typing import Evaluator
+
+from tests.services.beats import wait_until
+from tests.services.servers import Server
 
 PATIENCE = 60  # seconds
 
@@ -73,6 +74,27 @@ def matches(shown: str, printed: str) -> bool:
     return re.fullmatch(".*?".join(parts), printed, re.DOTALL) is not None
 
 
+class ShownServer(Server):
+    """A server that a page starts, on a free port in place of 8000."""
+
+    def __init__(self, shown: str, environ: dict[str, str]) -> None:
+        super().__init__()
+        self.shown = shown
+        self.environ = {**environ, "PORT": str(self.port)}
+
+    def command(self) -> list[str]:
+        """Return the command line, which runs in the folder of the page."""
+        command = self.shown.removesuffix("&").replace("8000", str(self.port))
+        return ["env", f"--chdir={pathlib.Path.cwd()}", "bash", "-c", command]
+
+    def ready(self) -> bool:
+        """Return whether the server takes requests, or the Celery worker tasks."""
+        if "celery" in self.shown:
+            return " ready." in self.log
+        socket.create_connection(("127.0.0.1", self.port), 1).close()
+        return True
+
+
 class Page:
     """What has happened on a page so far.
 
@@ -80,10 +102,8 @@ class Page:
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
-        self.log = folder / "log"  # what commands and servers have printed
-        self.log.touch()
-        self.server: subprocess.Popen[bytes] | None = None
-        self.port = 8000
+        self.outputs: list[str] = []  # of commands
+        self.servers: list[ShownServer] = []
         (folder / ".curlrc").write_text("silent\nshow-error\n")
         bin_folder = pathlib.Path(sys.executable).parent
         self.environ = {
@@ -116,8 +136,6 @@ class Page:
                 region.evaluator = evaluators[language]
             yield region
 
-    # ------------------------------------------------------------------ files
-
     def write_file(self, example: Example) -> None:
         """Write a block into the file that its caption names."""
         caption = example.region.lexemes["options"]["caption"]
@@ -134,8 +152,6 @@ class Page:
         elif path.suffix in {".yaml", ".yml"}:
             list(yaml.safe_load_all(text))
 
-    # ------------------------------------------------------------------ commands
-
     def run_commands(self, example: Example) -> str:
         """Run the commands of a console; return how what they print differs from the page."""
         transcript = example.parsed.replace("\\\n", " ")
@@ -148,8 +164,9 @@ class Page:
             if SERVER.match(command):
                 self.start_server(command)
                 continue
+            port = self.environ["PORT"]
             done = subprocess.run(
-                ["bash", "-c", command.replace("8000", str(self.port))],
+                ["bash", "-c", command.replace("8000", port)],
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -157,79 +174,37 @@ class Page:
                 timeout=PATIENCE,
                 check=False,
             )
-            printed = self.note(done.stdout)
+            printed = done.stdout.decode(errors="replace").replace("\r", "")
+            printed = re.sub(rf"\b{port}\b", "8000", printed)
+            self.outputs.append(printed)
             if not matches(shown, printed) or (done.returncode and not shown):
                 differences.append(f"$ {command}\n{printed}[status {done.returncode}]")
         return "\n".join(differences)
 
-    def note(self, output: bytes) -> str:
-        """Keep what a command has printed, and return it, as of a server on port 8000."""
-        text = output.decode(errors="replace").replace("\r", "")
-        text = re.sub(rf"\b{self.port}\b", "8000", text)
-        with self.log.open("a") as log:
-            log.write(text if text.endswith("\n") else f"{text}\n")
-        return text
+    def start_server(self, command: str) -> None:
+        """Start a server in place of the one that is running."""
+        for server in self.servers:
+            server.stop()
+        server = ShownServer(command, self.environ)
+        self.servers.append(server)
+        self.environ["PORT"] = str(server.port)
+        server.start()
 
     def find_line(self, example: Example) -> str:
         """Return nothing if a line of JSON has been printed, or else what was printed."""
         shown = json.dumps(json.loads(example.parsed), sort_keys=True)
-        end = time.monotonic() + 5
-        while True:
-            text = re.sub(rf"\b{self.port}\b", "8000", self.log.read_text(errors="replace"))
-            printed: list[str] = []
-            for line in text.splitlines():
-                with contextlib.suppress(ValueError):
-                    printed.append(json.dumps(json.loads(line), sort_keys=True))
-            if any(matches(shown, line) for line in printed):
-                return ""
-            if time.monotonic() > end:
-                return "nothing has printed this line, but\n" + "\n".join(printed)
-            time.sleep(0.05)
+        try:
+            wait_until(lambda: any(matches(shown, line) for line in self.lines()), timeout=5)
+        except TimeoutError:
+            return "\n".join(["nothing has printed this line, but", *self.lines()])
+        return ""
 
-    # ------------------------------------------------------------------ servers
-
-    def start_server(self, command: str) -> None:
-        """Start a server on a free port, and wait until it listens."""
-        self.stop_server()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.environ["PORT"] = str(self.port)
-        with self.log.open("ab") as log:
-            start = log.tell()
-            self.server = subprocess.Popen(
-                ["bash", "-c", command.removesuffix("&").replace("8000", str(self.port))],
-                env=self.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        end = time.monotonic() + PATIENCE
-        while not self.listens(command):
-            if self.server.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"{command} does not start:\n{self.log.read_text()[start:]}")
-            time.sleep(0.05)
-
-    def listens(self, command: str) -> bool:
-        """Return whether the server takes requests, or the Celery worker tasks."""
-        if "celery" in command:
-            return " ready." in self.log.read_text()
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-            return True
-        return False
-
-    def stop_server(self) -> None:
-        """End the server, if one is running."""
-        if self.server is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.server.pid, signal.SIGTERM)
-            try:
-                self.server.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.server.pid, signal.SIGKILL)
-            self.server = None
+    def lines(self) -> Iterator[str]:
+        """Find the JSON among what commands and servers have printed."""
+        logs = (re.sub(rf"\b{each.port}\b", "8000", each.log) for each in self.servers)
+        for line in "\n".join([*self.outputs, *logs]).splitlines():
+            with contextlib.suppress(ValueError):
+                yield json.dumps(json.loads(line), sort_keys=True)
 
 
 def main(path: str) -> int:
@@ -251,7 +226,8 @@ def main(path: str) -> int:
                     failures += 1
                     print(f"{path}:{example.line}: {type(error).__name__}: {error}\n", flush=True)
         finally:
-            page.stop_server()
+            for server in page.servers:
+                server.close()
     return failures
 
 

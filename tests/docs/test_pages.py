@@ -13,6 +13,7 @@ from importlib.util import find_spec
 import pytest
 
 from tests.packaging.distributions import DISTRIBUTIONS, ROOT
+from tests.packaging.test_packages import REPOSITORY
 from tests.services.servers import PostgresServer, RedisServer
 
 DOCS = ROOT / "docs"
@@ -114,5 +115,6 @@ def test_what_is_to_be_installed_exists(path: pathlib.Path) -> None:
 @pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_links_of_a_readme_resolve(path: pathlib.Path) -> None:
     """The files that a Markdown file outside of the documentation links to exist."""
-    links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", path.read_text())
+    text = path.read_text().replace(f"{REPOSITORY}/blob/main", str(ROOT))
+    links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", text)
     assert [link for link in links if not (path.parent / link).exists()] == []

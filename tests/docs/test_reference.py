@@ -29,6 +29,12 @@ FOR_ADAPTERS = {
 }
 # What a view gets, and what the base class in the json module calls it, goes without saying.
 SELF_EXPLANATORY = {"self", "cls", "request", "o"}
+# Settings of the release that the changelog begins with, which describes whole packages.
+IN_THE_FIRST_RELEASE = {
+    *("CHECK_TIMEOUT", "ERROR_ENDPOINT", "HEARTBEAT_FAILED_STATUS_CODE", "HEARTBEAT_SHOW_DETAILS"),
+    *("REQUEST_ID_HEADER_NAME", "REQUEST_ID_RESPONSE_HEADER"),
+    *("SUMMARY_EXCLUDE_PATHS", "SUMMARY_LOG_QUERYSTRING"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +133,16 @@ def test_every_setting_is_in_the_tables() -> None:
         text = f"{default:g}" if isinstance(default, float) else str(default)
         shown = reference[f"`{each.metadata['name']}`"]
         assert shown.strip("`").endswith("none" if default == frozenset() else text)
+
+
+def test_each_new_setting_is_in_the_changelog() -> None:
+    """The changelog names each setting that came after its first release."""
+    settings = (*dataclasses.fields(EndpointSettings), *dataclasses.fields(RequestSettings))
+    names = {each.metadata["name"].removeprefix("DOCKERFLOW_") for each in settings}
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    new = names - IN_THE_FIRST_RELEASE
+    missing = [name for name in new if f"DOCKERFLOW_{name}" not in changelog]
+    assert missing == [], "say in CHANGELOG.md, below '### Added', what it is for"
 
 
 def test_every_distribution_is_in_the_table() -> None:

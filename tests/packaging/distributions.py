@@ -99,9 +99,15 @@ class Distribution:
         names = (".".join(path.with_suffix("").parts) for path in paths)
         return sorted(name.removesuffix(".__init__") for name in names)
 
-    def pinned(self, extra: str = "") -> str:
+    @property
+    def extras(self) -> list[str]:
+        """The names of its extras."""
+        return list(self.project.get("optional-dependencies", ()))
+
+    def pinned(self, *extras: str) -> str:
         """Return the requirement of this very version, which only the wheels under test have."""
-        return f"{self.name}{extra}=={self.project['version']}"
+        chosen = f"[{','.join(extras)}]" if extras else ""
+        return f"{self.name}{chosen}=={self.project['version']}"
 
     def __str__(self) -> str:
         return self.name

@@ -10,6 +10,17 @@ import sys
 from typing import Any
 
 
+def run(*command: object, **options: Any) -> str:
+    """Run a command that must succeed, and return what it prints.
+
+    :param options: further arguments of :func:`subprocess.run`.
+    """
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 class Environment:
     """A virtual environment of the Python that runs the tests, with nothing in it, not even pip.
 
@@ -22,50 +33,34 @@ class Environment:
         self.work = directory / "work"
         self.work.mkdir(parents=True)
         self.python = directory / "venv" / "bin" / "python"
-        self._uv("venv", "--quiet", "--python", sys.executable, str(directory / "venv"))
+        self._uv("venv", "--python", sys.executable, directory / "venv")
 
     def install(self, *requirements: str) -> None:
         """Install requirements, those on our own distributions from the wheels under test."""
         self._uv(
-            *("pip", "install", "--quiet", "--python", str(self.python)),
-            *("--find-links", str(self.wheels), *requirements),
+            *("pip", "install", "--python", self.python, "--find-links", self.wheels),
+            *requirements,
         )
 
     def installed(self) -> dict[str, str]:
         """List the installed distributions: normalised name to version."""
-        output = self._uv("pip", "list", "--format", "json", "--python", str(self.python))
+        output = self._uv("pip", "list", "--format", "json", "--python", self.python)
         return {entry["name"].lower(): entry["version"] for entry in json.loads(output)}
 
-    def run(self, script: str, *options: str) -> subprocess.CompletedProcess[str]:
-        """Run a script with warnings as errors, away from the source.
+    def pip(self, *words: str) -> None:
+        """Run the environment's own pip, which must be installed."""
+        run(self.python, "-I", "-m", "pip", "--quiet", "--disable-pip-version-check", *words)
 
-        :param script: Python code.
-        :param options: further options of the interpreter, before the script.
-        """
-        return subprocess.run(
-            [str(self.python), "-I", "-W", "error", *options, "-c", script],
-            cwd=self.work,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def run(self, script: str) -> str:
+        """Run Python code with warnings as errors, away from the source; return what it prints."""
+        return run(self.python, "-I", "-W", "error", "-c", script, cwd=self.work)
 
     def value(self, script: str) -> Any:
-        """Run a script and return what it prints, read as JSON."""
-        result = self.run(script)
-        assert result.returncode == 0, result.stderr
-        return json.loads(result.stdout)
+        """Run Python code and return what it prints, read as JSON."""
+        return json.loads(self.run(script))
 
-    def _uv(self, *words: str) -> str:
+    def _uv(self, *words: object) -> str:
         # VIRTUAL_ENV and the like would name the environment of the tests.
         environ = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
         environ.setdefault("UV_HTTP_RETRIES", "10")  # a registry's hiccup says nothing of ours
-        result = subprocess.run(
-            [sys.executable, "-m", "uv", *words],
-            env=environ,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stderr
-        return result.stdout
+        return run(sys.executable, "-m", "uv", "--quiet", *words, env=environ)

@@ -7,11 +7,12 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 
 from tests.packaging.distributions import ROOT
-from tests.packaging.environments import Environment
+from tests.packaging.environments import Environment, run
 
 
 @pytest.fixture(scope="session")
@@ -20,26 +21,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     if named := os.environ.get("DOCKERFLOW_DIST"):
         return ROOT / named
     folder = tmp_path_factory.mktemp("built")
-    # A data directory of its own, so that two test runs don't build in one environment.
-    environ = {**os.environ, "HATCH_DATA_DIR": str(tmp_path_factory.mktemp("hatch"))}
     # An environment of the matrix, in which the tests may run, is none to hatch inside of it.
-    environ.pop("HATCH_ENV", None)
-    environ.pop("HATCH_ENV_ACTIVE", None)
-    result = subprocess.run(
-        [sys.executable, "-m", "hatch", "build", "--all", str(folder)],
-        cwd=ROOT,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    environ = {k: v for k, v in os.environ.items() if k not in {"HATCH_ENV", "HATCH_ENV_ACTIVE"}}
+    # A data directory of its own, so that two test runs don't build in one environment.
+    environ["HATCH_DATA_DIR"] = str(tmp_path_factory.mktemp("hatch"))
+    build = (sys.executable, "-m", "hatch", "build", "--all", folder)
+    run(*build, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL)
     return folder
 
 
 @pytest.fixture
 def environment(built: pathlib.Path, tmp_path: pathlib.Path) -> Callable[[], Environment]:
     """Make empty environments for one test."""
-    count = iter(range(100))
-    return lambda: Environment(tmp_path / f"environment{next(count)}", built)
+    numbers = count()
+    return lambda: Environment(tmp_path / f"environment{next(numbers)}", built)

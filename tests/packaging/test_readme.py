@@ -1,4 +1,4 @@
-"""What the READMEs say is what happens."""
+"""What the READMEs say is what happens, and what they and Contributing name is there."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.packaging.distributions import CORE, LOGGING, ROOT, Distribution
+from tests.packaging.distributions import (
+    ADAPTERS,
+    CORE,
+    DISTRIBUTIONS,
+    LOGGING,
+    ROOT,
+    Distribution,
+)
 from tests.packaging.environments import Environment
+from tests.packaging.test_workflows import INSTALL, exists, scripts
 
-INSTALL = "python3 -m pip install hatch==1.18.2"
 TEST = "python3 -m hatch run test"
+CONTRIBUTING = (ROOT / "docs" / "contributing.md").read_text()
 
 
 def blocks(markdown: str, language: str) -> list[str]:
@@ -38,33 +46,46 @@ def test_the_example_of_a_package_prints_what_its_readme_says(
     (code,), (output,) = blocks(readme, "python"), blocks(readme, "text")
     alone = environment()
     alone.install(distribution.pinned())
-    result = alone.run(code)
-    assert result.returncode == 0, result.stderr
-    assert without_moment(result.stdout) == without_moment(output)
+    assert without_moment(alone.run(code)) == without_moment(output)
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     """CI installs and tests with the very commands that the README gives."""
-    readme = (ROOT / "README.md").read_text()
-    assert f"{INSTALL}\n{TEST}\n" in blocks(readme, "")
-    words = [line.strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()]
-    assert f"{INSTALL} || exit 1" in words
-    assert f"step {TEST}" in words
+    assert f"{INSTALL}\n{TEST}\n" in blocks((ROOT / "README.md").read_text(), "")
+    steps = (ROOT / ".ci" / "run").read_text()
+    assert f"\n{INSTALL} || exit 1\n" in steps
+    assert f"\nstep {TEST}\n" in steps
 
 
 def test_hatch_has_one_version() -> None:
     """The hatch that the README installs is the one that the tests build with."""
     version = INSTALL.rpartition("hatch")[2]
-    for name in ("README.md", ".ci/run", ".readthedocs.yaml", "hatch.toml"):
-        found = set(re.findall(r"\bhatch(==[\d.]+)", (ROOT / name).read_text()))
-        assert found == {version}, name
+    for name in ("README.md", "docs/contributing.md", ".ci/run", ".readthedocs.yaml", "hatch.toml"):
+        assert set(re.findall(r"\bhatch(==[\d.]+)", (ROOT / name).read_text())) == {version}, name
 
 
-@pytest.mark.parametrize(
-    "script",
-    ["compat", "cov", "docs", "fix", "imports", "lint", "lowest", "matrix", "types", "wheels"],
-)
-def test_the_readme_names_the_scripts_there_are(script: str) -> None:
-    """The commands of the README's table are scripts of hatch.toml."""
-    assert f"`{script}`" in (ROOT / "README.md").read_text()
-    assert re.search(rf"^{script} = ", (ROOT / "hatch.toml").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("page", ["README.md", "docs/contributing.md"])
+def test_the_table_of_commands_is_right(page: str) -> None:
+    """The table of a page has every script of hatch.toml's default environment, and none else."""
+    table = (ROOT / page).read_text().partition("\n| command |")[2].partition("\n\n")[0]
+    cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    commands = {name for cell in cells for name in re.findall(r"`([\w:-]+)", cell)}
+    assert {name for name in commands if not exists(name)} == set()
+    assert {name for name in commands if ":" not in name} == set(scripts("default"))
+
+
+def test_contributing_names_files_there_are() -> None:
+    """The files and folders that it names exist, but for what an example would add."""
+    folders = r"\.ci|\.github|docs|examples|packages|release|tests"
+    named = set(re.findall(rf"`((?:{folders})/[\w./-]+)`", CONTRIBUTING)) - {"docs/_build"}
+    missing = {name for name in named if not (ROOT / name).exists()}
+    assert missing == {name for name in named if "bottle" in name} != set()
+
+
+def test_the_picture_has_every_package() -> None:
+    """The picture shows each distribution, and its description says what imports what."""
+    picture = (ROOT / "docs" / "house.svg").read_text()
+    described = picture[picture.index("<desc") : picture.index("</desc>")]
+    assert [each.name for each in DISTRIBUTIONS if each.name not in described] == []
+    shown = set(re.findall(r"<text[^>]*>([^<]*)</text>", picture))
+    assert {CORE.name, LOGGING.name, *(each.leaves[0] for each in ADAPTERS)} <= shown

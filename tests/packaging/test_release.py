@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from release.__main__ import faults, newest, prepare
-from tests.packaging.distributions import ADAPTERS, DISTRIBUTIONS, ROOT
+from tests.packaging.distributions import ROOT
 
 TODAY = datetime.date(2031, 2, 3)
 URL = "https://example.org"
@@ -32,10 +32,7 @@ CHANGELOG = f"""\
 @pytest.fixture
 def checkout(tmp_path: pathlib.Path) -> pathlib.Path:
     """A checkout of our packages, whose changelog has unreleased changes."""
-    for each in DISTRIBUTIONS:
-        folder = tmp_path / "packages" / each.name
-        folder.mkdir(parents=True)
-        shutil.copy(each.folder / "pyproject.toml", folder)
+    shutil.copytree(ROOT / "packages", tmp_path / "packages", ignore=shutil.ignore_patterns("src"))
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
     return tmp_path
 
@@ -53,13 +50,10 @@ def test_a_release_is_prepared(checkout: pathlib.Path) -> None:
     assert f"[2031.2.0]: {URL}/compare/2030.12.1...2031.2.0\n" in changelog
     assert "Unreleased" not in changelog
     assert faults(checkout, tag="2031.2.0") == []
-    for each in DISTRIBUTIONS:
-        text = (checkout / "packages" / each.name / "pyproject.toml").read_text()
-        assert '\nversion = "2031.2.0"\n' in text
-    for each in ADAPTERS:
-        text = (checkout / "packages" / each.name / "pyproject.toml").read_text()
-        assert '"dockerflow-core~=2031.2.0"' in text
-        assert '"dockerflow-logging~=2031.2.0"' in text
+    flask = (checkout / "packages" / "dockerflow-flask" / "pyproject.toml").read_text()
+    assert '\nversion = "2031.2.0"\n' in flask
+    assert '"dockerflow-core~=2031.2.0"' in flask
+    assert '"dockerflow-logging~=2031.2.0"' in flask
 
 
 def test_releases_of_a_month_are_counted(checkout: pathlib.Path) -> None:

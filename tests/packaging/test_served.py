@@ -40,8 +40,8 @@ class Installed(WebServer):
 
     def command(self) -> list[str]:
         """Return the command line, run in the folder where the service was saved."""
-        words = [word.format(port=self.port) for word in self.words]
-        return ["sh", "-c", 'cd "$0" && exec "$@"', str(self.folder), *words]
+        words = (word.format(port=self.port) for word in self.words)
+        return ["env", f"--chdir={self.folder}", *words]
 
 
 @pytest.fixture(params=ADAPTERS, ids=str)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import pathlib
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 
@@ -13,16 +12,16 @@ import pytest
 
 from release.__main__ import newest, prepare
 from tests.packaging.distributions import ADAPTERS, CORE, LOGGING, ROOT
-from tests.packaging.environments import Environment
+from tests.packaging.environments import Environment, run
 
-FLASK = next(each for each in ADAPTERS if each.framework == "Flask")
+(FLASK,) = (each for each in ADAPTERS if each.framework == "Flask")
 TOGETHER = (CORE, LOGGING, FLASK)
 
 
-@pytest.fixture(scope="module")
-def next_release(built: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A folder with the wheels that were built, and those of a next release in the same month."""
-    checkout = tmp_path_factory.mktemp("checkout")
+@pytest.fixture
+def next_release(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A folder with the wheels of a next release in the same month."""
+    checkout = tmp_path / "checkout"
     shutil.copytree(ROOT / "packages", checkout / "packages")
     changelog = (ROOT / "CHANGELOG.md").read_text()
     version = newest(changelog)
@@ -31,19 +30,10 @@ def next_release(built: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) 
         changelog += f"## [Unreleased]\n\n[Unreleased]: x/{version}...HEAD\n"
     (checkout / "CHANGELOG.md").write_text(changelog)
     prepare(checkout, datetime.date(year, month, 28))
-    wheels = tmp_path_factory.mktemp("wheels")
     for each in TOGETHER:
-        package = checkout / "packages" / each.name
-        build = ["uv", "build", "--quiet", "--wheel", str(package), "--out-dir", str(wheels)]
-        subprocess.run([sys.executable, "-m", *build], check=True)
-    for wheel in built.glob("*.whl"):
-        shutil.copy(wheel, wheels)
-    return wheels
-
-
-def versions(environment: Environment) -> set[str]:
-    installed = environment.installed()
-    return {installed[each.name] for each in TOGETHER}
+        build = (sys.executable, "-m", "uv", "build", "--wheel", "--out-dir", tmp_path / "wheels")
+        run(*build, checkout / "packages" / each.name)
+    return tmp_path / "wheels"
 
 
 def test_core_and_logging_move_along(
@@ -52,15 +42,10 @@ def test_core_and_logging_move_along(
     """Whoever upgrades an adapter alone has core and logging of its release, and it imports."""
     service = environment()
     service.install("pip", *(each.pinned() for each in TOGETHER))
-    assert versions(service) == {FLASK.project["version"]}
-    upgrade = ["install", "-U", FLASK.name, "--no-index", f"--find-links={next_release}"]
-    done = subprocess.run(
-        [service.python, "-m", "pip", "--quiet", "--disable-pip-version-check", *upgrade],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    (version,) = versions(service)
-    assert version != FLASK.project["version"]
-    assert service.run("import dockerflow.flask").returncode == 0
+    before = service.installed()
+    links = [f"--find-links={folder}" for folder in (service.wheels, next_release)]
+    service.pip("install", "-U", FLASK.name, "--no-index", *links)
+    after = service.installed()
+    (version,) = {after[each.name] for each in TOGETHER}
+    assert version not in {before[each.name] for each in TOGETHER}
+    service.run("import dockerflow.flask")
