@@ -34,7 +34,8 @@ def test_equality() -> None:
     one = CheckMessage(**parts)
     assert one == CheckMessage(**parts)
     assert hash(one) == hash(CheckMessage(**parts))
-    for name, other in {"msg": "n", "level": 50, "hint": None, "obj": None, "id": None}.items():
+    others: dict[str, Any] = {"msg": "n", "level": 50, "hint": None, "obj": None, "id": None}
+    for name, other in others.items():
         assert one != CheckMessage(**{**parts, name: other}), name
     assert one != Error("m", hint="h", obj=[], id="i")
     assert one != "m"
