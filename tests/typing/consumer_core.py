@@ -7,21 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal, assert_type
 
 from dockerflow import checks, health
-from dockerflow.checks import (
-    CheckMessage,
-    CheckRegistry,
-    ChecksResults,
-    Critical,
-    Debug,
-    Error,
-    Info,
-    Warning,
-    level_to_text,
-    register,
-    register_partial,
-    run_checks,
-    run_checks_async,
-)
+from dockerflow.checks import Check, CheckMessage, CheckRegistry, ChecksResults, Error, register
 from dockerflow.checks.messages import STATUSES
 from dockerflow.health import ERROR_CHECK_TIMEOUT
 from dockerflow.version import VersionError, get_version
@@ -33,10 +19,10 @@ def messages() -> None:
     assert_type(message.level, int | None)
     assert_type(message.id, str | None)
     assert_type(message.is_serious(level=checks.WARNING), bool)
-    for kind in (Debug, Info, Warning, Error, Critical):
+    for kind in (checks.Debug, checks.Info, checks.Warning, Error, checks.Critical):
         severity: type[CheckMessage] = kind
         assert severity("text", hint="try", id="acme.E001").is_serious()
-    assert_type(level_to_text(checks.CRITICAL), str)
+    assert_type(checks.level_to_text(checks.CRITICAL), str)
     assert_type(STATUSES[checks.DEBUG], str)
     hash(message)
     CheckMessage(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -60,30 +46,27 @@ async def named() -> None: ...
 def registration() -> None:
     # A decorated check keeps its own type.
     assert_type(bare("host"), list[Error])
-    assert_type(register_partial(bare, "host", name="partial"), functools.partial[Any])
+    assert_type(checks.register_partial(bare, "host", name="partial"), functools.partial[Any])
     registry = CheckRegistry()
     keep: Callable[[], list[Error]] = registry.register(bare, name="again")
     assert_type(keep(), list[Error])
     registry.register(1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
-    for name, check in registry.get_checks().items():
-        assert_type(name, str)
-        assert callable(check)
+    assert_type(registry.get_checks(), dict[str, Check])
 
 
 def run() -> None:
-    results = run_checks([("named", named)], silenced_check_ids=["acme.E001"], timeout=None)
+    results = checks.run_checks([("named", named)], silenced_check_ids=["acme.E001"], timeout=None)
     assert_type(results, ChecksResults)
     assert_type(results.level, int)
     assert_type(results.statuses, dict[str, str])
-    for name, details in results.details.items():
-        assert_type(name, str)
+    for details in results.details.values():
         assert_type(details["status"], str)
         assert_type(details["level"], int)
         assert_type(details["messages"], dict[str, str])
 
 
 async def run_async() -> None:
-    assert_type(await run_checks_async([("bare", bare)]), ChecksResults)
+    assert_type(await checks.run_checks_async([("bare", bare)]), ChecksResults)
 
 
 def version() -> None:

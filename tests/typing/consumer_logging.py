@@ -42,13 +42,9 @@ def formatters(record: logging.LogRecord) -> None:
     assert_type(formatter.format(record), str)
     assert_type(Formatter(logger_name="acme").convert_record(record), dict[str, Any])
     assert_type(JsonLogFormatter(logger_name="acme").logger_name, str)
-    version: str = MozlogFormatter.LOGGING_FORMAT_VERSION
-    severities: list[int] = [
-        MozlogFormatter.SYSLOG_LEVEL_MAP[logging.INFO],
-        MozlogFormatter.DEFAULT_SYSLOG_LEVEL,
-    ]
-    assert version
-    assert severities
+    assert_type(MozlogFormatter.LOGGING_FORMAT_VERSION, str)
+    assert_type(MozlogFormatter.SYSLOG_LEVEL_MAP[logging.INFO], int)
+    assert_type(MozlogFormatter.DEFAULT_SYSLOG_LEVEL, int)
     assert "msg" in MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS
     MozlogFormatter(logger_name=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 

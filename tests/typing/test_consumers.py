@@ -16,16 +16,7 @@ from tests.packaging.environments import Environment
 
 CONSUMERS = sorted(pathlib.Path(__file__).parent.glob("consumer_*.py"))
 
-# Each reads the packages of that interpreter's environment, and none of the repository's settings.
-CHECKERS: dict[str, Callable[[pathlib.Path, pathlib.Path], list[str]]] = {
-    "mypy": lambda python, folder: [
-        *("mypy", "--strict", "--config-file=", f"--cache-dir={folder / '.cache'}"),
-        *("--python-executable", str(python), str(folder)),
-    ],
-    "basedpyright": lambda python, folder: [
-        *("basedpyright", "--pythonpath", str(python), "--project", str(folder)),
-    ],
-}
+CHECKERS = ("mypy", "basedpyright")
 
 
 @pytest.fixture(params=["editable", "wheels"])
@@ -34,54 +25,44 @@ def python(request: pytest.FixtureRequest, environment: Callable[[], Environment
     if request.param == "editable":
         return pathlib.Path(sys.executable)
     installed = environment()
-    for each in DISTRIBUTIONS:
-        extras = ",".join(each.project.get("optional-dependencies", {}))
-        name = f"{each.name}[{extras}]" if extras else each.name
-        installed.install(f"{name}=={each.project['version']}")
-    installed.install("django-stubs")  # Django itself has no types
+    # Django itself has no types.
+    installed.install("django-stubs", *(each.pinned(*each.extras) for each in DISTRIBUTIONS))
     return installed.python
 
 
-@pytest.fixture
-def folder(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A folder with the consumers alone, away from the source."""
-    folder = tmp_path / "consumers"
+def check(
+    checker: str, python: pathlib.Path, folder: pathlib.Path
+) -> subprocess.CompletedProcess[str]:
+    """Check a folder with the packages of an interpreter, and none of the repository's settings."""
+    settings = {"typeCheckingMode": "strict", "failOnWarnings": True}
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    options = {
+        "mypy": ("--strict", "--config-file=", f"--python-executable={python}", folder),
+        "basedpyright": ("--pythonpath", python, "--project", folder),
+    }
+    command = [sys.executable, "-m", checker, *map(str, options[checker])]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_consumers_see_types(checker: str, python: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Every documented name has the type that the consumers expect, and misuse is an error."""
+    folder = tmp_path / "consumers"  # away from the source
     folder.mkdir()
     for consumer in CONSUMERS:
         shutil.copy(consumer, folder)
-    settings = {"typeCheckingMode": "strict", "failOnWarnings": True}
-    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
-    return folder
-
-
-def check(checker: str, python: pathlib.Path, folder: pathlib.Path) -> tuple[int, str]:
-    result = subprocess.run(
-        [sys.executable, "-m", *CHECKERS[checker](python, folder)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return result.returncode, result.stdout + result.stderr
+    result = check(checker, python, folder)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_consumers_see_types(checker: str, python: pathlib.Path, folder: pathlib.Path) -> None:
-    """Every documented name has the type that the consumers expect, and misuse is an error."""
-    code, output = check(checker, python, folder)
-    assert code == 0, output
-
-
-@pytest.mark.parametrize("checker", CHECKERS)
-def test_a_wrong_type_is_found(checker: str, folder: pathlib.Path) -> None:
+def test_a_wrong_type_is_found(checker: str, tmp_path: pathlib.Path) -> None:
     """A consumer that expects another type than there is fails, so that the others can fail."""
-    for consumer in folder.glob("consumer_*.py"):
-        consumer.unlink()
     wrong = "from dockerflow.checks import level_to_text\nlevel: int = level_to_text(30)\n"
-    (folder / "wrong.py").write_text(wrong)
-    code, output = check(checker, pathlib.Path(sys.executable), folder)
-    assert code != 0
-    assert "wrong.py" in output
+    (tmp_path / "wrong.py").write_text(wrong)
+    result = check(checker, pathlib.Path(sys.executable), tmp_path)
+    assert result.returncode != 0
+    assert "wrong.py" in result.stdout
 
 
 def test_there_is_a_consumer_for_every_distribution() -> None:
