@@ -19,7 +19,6 @@ from .rows import REFERENCE, ROWS, Row
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
-FRAMEWORKS = ("django", "fastapi", "flask", "sanic")
 
 
 def main() -> None:
@@ -39,7 +38,8 @@ def main() -> None:
             results.append(measure(row, ours, reference, rounds=1 if options.quick else 7))
             done = f"[{len(results)} of {len(rows)}] {row.name}:"
             print(done, " | ".join(results[-1].cells), file=sys.stderr)
-    versions = ", ".join(f"{name} {version(name)}" for name in FRAMEWORKS)
+    frameworks = ("django", "fastapi", "flask", "sanic")
+    versions = ", ".join(f"{name} {version(name)}" for name in frameworks)
     text = (
         f"Measured on {os.cpu_count()} cores of {platform.machine()}, with Python "
         f"{platform.python_version()}, {versions}.\n{tables(results)}"
@@ -54,14 +54,13 @@ def main() -> None:
 def measure(row: Row, ours: str, reference: str, rounds: int) -> Result:
     """Measure both sides of a row, in turns.
 
-    :param row: the row.
     :param ours: the folder where these packages are installed.
     :param reference: that of the existing package.
     :param rounds: how often; which side comes first changes each time.
     :raises subprocess.CalledProcessError: The work fails, or its output is wrong.
     """
     result = Result(row, [], [])
-    sides = [(ours, row.work, result.ours)]
+    sides = [(ours, row.ours, result.ours)]
     if row.is_compared:
         sides.append((ours if row.peer else reference, row.name, result.theirs))
     for _ in range(rounds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -10,8 +11,11 @@ from statistics import median
 
 from .rows import REFERENCE, Row
 
-_BEGIN = "<!-- results: written by `hatch run bench:all --write-docs` -->"
-_END = "<!-- end of results -->"
+_PLACE = re.compile(
+    r"(?<=<!-- results: written by `hatch run bench:all --write-docs` -->\n\n).*"
+    r"(?=\n\n<!-- end of results -->)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,8 @@ class Result:
 
     @property
     def ratios(self) -> list[float]:
-        """How many times faster ours was in each round, in order of size."""
-        pairs = zip(self.theirs, self.ours, strict=bool(self.theirs))
-        return sorted(theirs / ours for theirs, ours in pairs)
+        """How many times faster ours was in each round."""
+        return [theirs / ours for theirs, ours in zip(self.theirs, self.ours, strict=True)]
 
     @property
     def cells(self) -> tuple[str, str, str, str]:
@@ -38,18 +41,17 @@ class Result:
         ours = duration(median(self.ours))
         if not self.theirs:
             return "-", ours, "-", ""
-        low, *_, high = self.ratios * 2
-        middle = median(self.ratios)
-        return duration(median(self.theirs)), ours, f"{middle:.2f}", f"{low:.2f} to {high:.2f}"
+        ratios = self.ratios
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        return duration(median(self.theirs)), ours, f"{median(ratios):.2f}", spread
 
 
 def duration(seconds: float) -> str:
     """Return a time in a unit in which it is easily read."""
-    for unit, size in (("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            number = seconds / size
-            return f"{number:.0f} {unit}" if number >= 20 else f"{number:.1f} {unit}"
-    return f"{seconds / 1e-6:.2f} µs"
+    size, unit = (1e-3, "ms") if seconds >= 1e-3 else (1e-6, "µs")
+    number = seconds / size
+    digits = 0 if number >= 20 else 1 if number >= 1 else 2
+    return f"{number:.{digits}f} {unit}"
 
 
 def tables(results: Iterable[Result]) -> str:
@@ -73,22 +75,20 @@ def with_results(page: str, text: str) -> str:
 
     :raises ValueError: The page has no place for them.
     """
-    before, begin, rest = page.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError(f"docs/benchmarks.md has no {_BEGIN} and {_END}; put both there")
-    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
+    before, *after = _PLACE.split(page)
+    if not after:
+        raise ValueError(f"docs/benchmarks.md has no place for results: {_PLACE.pattern}")
+    return before + text + after[0]
 
 
+# The colours of text, of what is faint, and of bars, on a light and on a dark page.
 _COLOURS = {"light": ("#1f2328", "#8b939c", "#2f6fb7"), "dark": ("#e2e6ea", "#7d858f", "#5b9ce0")}
-_WIDTH, _LEFT, _LINE, _LONGEST = 850, 390, 22, 16  # a bar ends at 16 times
+_WIDTH, _LEFT, _LINE = 850, 390, 22
+_LONGEST = 16  # a bar ends at that many times
 
 
 def pictures(results: Iterable[Result]) -> dict[str, str]:
-    """Return the comparison with the existing package as SVG, by file name.
-
-    There are two, for a light and a dark page.
-    """
+    """Return the comparison with the existing package as SVG, by file name."""
     shown = [each for each in results if each.theirs and not each.row.peer]
     return {f"benchmarks-{name}.svg": _draw(shown, *each) for name, each in _COLOURS.items()}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 REFERENCE = "2026.3.4"
 """The release of the existing ``dockerflow``."""
 
-RECORDS = {
+_RECORDS = {
     "summary": "a `request.summary` record",
     "arguments": "a message with arguments",
     "message": "a message without arguments",
@@ -16,26 +16,25 @@ RECORDS = {
     "cyrillic": "10 kB of text, Cyrillic",
     "emoji": "10 kB of text, with emoji",
 }
-FRAMEWORKS = {
+_FRAMEWORKS = {
     "flask": "Flask",
     "fastapi": "FastAPI",
     "django_wsgi": "Django WSGI",
     "django_asgi": "Django ASGI",
     "sanic": "Sanic",
 }
-ENDPOINTS = {
+_ENDPOINTS = {
     "lbheartbeat": "`/__lbheartbeat__`",
     "version": "`/__version__`",
     "heartbeat": "`/__heartbeat__` without checks",
     "sync_checks": "`/__heartbeat__`, 16 sync checks of 50 ms",
     "async_checks": "`/__heartbeat__`, 16 async checks of 50 ms",
 }
-FORMATTERS = {
+_FORMATTERS = {
     "jsonlogger": "python-json-logger",
     "jsonlogger_orjson": "python-json-logger with orjson",
     "structlog": "structlog with orjson",
 }
-
 # The existing package awaits no checks in these.
 _ONLY_OURS = {f"{name}.async_checks" for name in ("flask", "django_wsgi", "django_asgi")}
 
@@ -46,49 +45,44 @@ class Row:
 
     :ivar group: the table that it stands in.
     :ivar title: what the table says.
-    :ivar work: the name of the work: a module of ``subjects``, a dot, and its name there.
+    :ivar ours: the name of our work: ``logging`` or a framework, a dot, and what is done.
     :ivar peer: the package that it is compared with, in place of the existing ``dockerflow``.
     """
 
     group: str
     title: str
-    work: str
+    ours: str
     peer: str = ""
 
     @property
     def name(self) -> str:
-        """The name on the command line."""
-        return f"{self.work}.{self.peer}" if self.peer else self.work
+        """The name of what it is compared with, and its own on the command line."""
+        return f"{self.ours}.{self.peer}" if self.peer else self.ours
 
     @property
     def is_compared(self) -> bool:
         """Whether there is another package that does this work."""
-        return self.work not in _ONLY_OURS
+        return self.ours not in _ONLY_OURS
 
 
 ROWS = (
-    *(Row("Log records", title, f"logging.{kind}") for kind, title in RECORDS.items()),
-    *(Row("Added to a request", title, f"{name}.request") for name, title in FRAMEWORKS.items()),
+    *(Row("Log records", title, f"logging.{kind}") for kind, title in _RECORDS.items()),
+    *(Row("Added to a request", title, f"{name}.request") for name, title in _FRAMEWORKS.items()),
     *(
         Row("Endpoints", f"{title}, {framework}", f"{name}.{endpoint}")
-        for endpoint, title in ENDPOINTS.items()
-        for name, framework in FRAMEWORKS.items()
+        for endpoint, title in _ENDPOINTS.items()
+        for name, framework in _FRAMEWORKS.items()
     ),
     *(
-        Row("Beside other packages", f"{RECORDS[kind]}: {title}", f"logging.{kind}", peer)
+        Row("Beside other packages", f"{_RECORDS[kind]}: {title}", f"logging.{kind}", peer)
         for kind in ("summary", "arguments", "exception")
-        for peer, title in FORMATTERS.items()
+        for peer, title in _FORMATTERS.items()
     ),
-    Row(
-        "Beside other packages",
-        "added to a request, FastAPI: asgi-correlation-id (id alone)",
-        "fastapi.request",
-        "asgi_correlation_id",
-    ),
-    Row(
-        "Beside other packages",
-        "added to a request, Django WSGI: django-guid (id alone)",
-        "django_wsgi.request",
-        "django_guid",
+    *(
+        Row("Beside other packages", f"added to a request, {title} (id alone)", ours, peer)
+        for ours, peer, title in (
+            ("fastapi.request", "asgi_correlation_id", "FastAPI: asgi-correlation-id"),
+            ("django_wsgi.request", "django_guid", "Django WSGI: django-guid"),
+        )
     ),
 )

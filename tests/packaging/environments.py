@@ -18,7 +18,8 @@ def run(*command: object, **options: Any) -> str:
     words = [str(word) for word in command]
     done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    output: str = done.stdout
+    return output
 
 
 class Environment:

@@ -1,0 +1,64 @@
+"""How work is timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+
+Work = Callable[[int], object]
+"""Does something that often."""
+
+TimeFunc = Callable[[int], float]
+"""What pyperf times: does the work that often, and returns the seconds it took."""
+
+_BLOCK = 50
+
+
+def timed(work: Work, clock: Callable[[], float] = time.process_time) -> TimeFunc:
+    """Return what measures work, by CPU time unless another clock is given."""
+
+    def seconds(loops: int) -> float:
+        start = clock()
+        work(loops)
+        return clock() - start
+
+    return seconds
+
+
+def added(bare: TimeFunc, whole: TimeFunc) -> TimeFunc:
+    """Return what measures how much more time the whole work takes than the bare one.
+
+    The two take turns in short blocks, so that both see the machine at the same speed.
+    """
+
+    def seconds(loops: int) -> float:
+        difference = 0.0
+        for start in range(0, loops, _BLOCK):
+            count = min(_BLOCK, loops - start)
+            difference += whole(count) - bare(count)
+        return max(difference, 1e-9)  # pyperf takes no time of zero or less
+
+    return seconds
+
+
+def in_child(make: Callable[[], TimeFunc]) -> TimeFunc:
+    """Return what measures in a process of its own; call it before this one makes anything.
+
+    Django has one configuration for a process, and Sanic rewrites its classes for one application.
+    """
+    fork = get_context("fork")
+    here, there = fork.Pipe()
+
+    def serve() -> None:
+        seconds = make()
+        while True:
+            there.send(seconds(there.recv()))
+
+    fork.Process(target=serve, daemon=True).start()
+
+    def seconds(loops: int) -> float:
+        here.send(loops)
+        return float(here.recv())
+
+    return seconds
