@@ -352,10 +352,10 @@ def test_not_shared_between_event_loops(registry: CheckRegistry) -> None:
 
     @registry.register
     async def check() -> None:
-        await asyncio.to_thread(barrier.wait, 3)
+        await asyncio.to_thread(barrier.wait, 30)
 
     with ThreadPoolExecutor() as pool:
-        results = list(pool.map(run_async, [registry, registry]))
+        results = list(pool.map(functools.partial(run_async, timeout=30), [registry] * 2))
     assert [result.statuses for result in results] == [{"check": "ok"}] * 2
 
 
