@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 class Broken:
     """Raises whatever it is told to, from whatever it is asked."""
 
-    def __init__(self, error: type[BaseException]) -> None:
+    def __init__(self, error: type[Exception] = OSError) -> None:
         self.error = error
 
     def __repr__(self) -> str:

@@ -12,43 +12,29 @@ NAMES = ["Timestamp", "Type", "Logger", "Hostname", "EnvVersion", "Severity", "P
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    assert len(set(names)) == len(names), f"a name stands twice: {names}"
-    for name in names:
-        name.encode()  # no lone surrogates
-    return dict(pairs)
+    made = dict(pairs)
+    assert len(made) == len(pairs), f"a name stands twice: {[name for name, _ in pairs]}"
+    return made
 
 
 def _refuse(constant: str) -> Any:
     raise AssertionError(f"{constant} is not JSON")
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse)
-
-
-def _check(value: Any) -> None:
-    todo = [value]
-    while todo:
-        one = todo.pop()
-        if isinstance(one, str):
-            one.encode()
-        elif isinstance(one, dict):
-            todo.extend(one.values())
-        elif isinstance(one, list):
-            todo.extend(one)
-
-
 def parse(line: str) -> dict[str, Any]:
     """Parse one line of strict mozlog JSON, or fail."""
     assert line.isascii()
     assert line.isprintable(), "no line break, no control character"
-    parsed: dict[str, Any] = _decoder.decode(line)
-    _check(parsed)
+    parsed: dict[str, Any] = json.loads(line, object_pairs_hook=_object, parse_constant=_refuse)
+    json.dumps(parsed, ensure_ascii=False).encode()  # no lone surrogates
     assert list(parsed) == NAMES
-    assert type(parsed["Timestamp"]) is int
-    assert type(parsed["Pid"]) is int
-    assert type(parsed["Fields"]) is dict
+    assert [type(parsed[name]) for name in ("Timestamp", "Pid", "Fields")] == [int, int, dict]
     return parsed
+
+
+def parse_all(text: str) -> list[dict[str, Any]]:
+    """Parse the lines of a stream."""
+    return [parse(line) for line in text.splitlines()]
 
 
 def record(
@@ -61,12 +47,11 @@ def record(
 ) -> logging.LogRecord:
     """Make a record as a logger would, with *extra* on it."""
     made = logging.LogRecord(name, level, "app.py", 7, msg, args, exc_info)
-    made.__dict__.update(extra)
+    vars(made).update(extra)
     return made
 
 
 def fields(made: logging.LogRecord, formatter: MozlogFormatter | None = None) -> dict[str, Any]:
     """Return the Fields of the line of a record, after a check that it is strict."""
-    parsed = parse((formatter or MozlogFormatter()).format(made))
-    found: dict[str, Any] = parsed["Fields"]
+    found: dict[str, Any] = parse((formatter or MozlogFormatter()).format(made))["Fields"]
     return found

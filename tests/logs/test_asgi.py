@@ -1,78 +1,44 @@
-"""RequestObserver around plain ASGI applications, and observed async bodies."""
+"""RequestObserver around plain ASGI applications: what is sent, what is recorded, and when."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from dockerflow.logging import request_id_context
-from dockerflow.logging.asgi import Message, Receive, RequestObserver, Scope, Send
-from dockerflow.logging.bodies import ObservedAsyncBody
-from dockerflow.logging.request import RequestObservation, RequestSettings
+from dockerflow.logging.asgi import ASGIApplication, Message, Receive, RequestObserver, Scope, Send
+from dockerflow.logging.request import RequestSettings
 
-from .lines import fields
+from .conftest import Summaries
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
-BODY: Message = {"type": "http.response.body", "body": b"hello"}
+WITH_LENGTH: Message = {**START, "headers": [(b"Content-Length", b"3")]}
+BODY: Message = {"type": "http.response.body", "body": b"abc"}
 MORE: Message = {**BODY, "more_body": True}
+ERROR_PAGE = {**START, "status": 503}, BODY
+PATH_SEND: Message = {"type": "http.response.pathsend", "path": "/file"}
+ZERO_COPY: Message = {"type": "http.response.zerocopysend", "file": 3}
+OTHER: Message = {"type": "of an extension"}
 GONE: Message = {"type": "http.disconnect"}
+ID = (b"x-request-id", b"the-id")
 
 
-@pytest.fixture(autouse=True)
-def summaries(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, "request.summary")
-    return caplog
+def scope(**more: Any) -> dict[str, Any]:
+    return {"type": "http", "method": "GET", "path": "/", "headers": [ID], **more}
 
 
-def summary(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
-    """Return the fields of the only summary."""
-    (made,) = caplog.records
-    return fields(made)
+async def gone() -> Message:
+    return GONE
 
 
-def scope(**more: Any) -> Scope:
-    return {
-        "type": "http",
-        "method": "GET",
-        "path": "/p",
-        "query_string": b"a=%20",
-        "headers": [(b"x-request-id", b"the-id")],
-        **more,
-    }
+async def ignore(message: Message) -> None: ...
 
 
-class Server:
-    """Serves one request, and keeps what the application sends."""
-
-    def __init__(self, app: Any, **more: Any) -> None:
-        self.app = app
-        self.scope = scope(**more)
-        self.sent: list[Message] = []
-        self.failing = ""
-        self.after_send: Callable[[Message], None] = lambda message: None
-
-    async def receive(self) -> Message:
-        return GONE
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == self.failing:
-            raise ConnectionResetError
-        self.sent.append(message)
-        self.after_send(message)
-
-    async def serve(self) -> str | None:
-        """Return the request id that is left in the context."""
-        with contextlib.suppress(ZeroDivisionError, OSError):
-            await self.app(self.scope, self.receive, self.send)
-        return request_id_context.get()
-
-
-def sending(*messages: Message, error: BaseException | None = None) -> Any:
+def sending(*messages: Message, error: BaseException | None = None) -> ASGIApplication:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert request_id_context.get() == "the-id"
         for message in messages:
@@ -83,205 +49,247 @@ def sending(*messages: Message, error: BaseException | None = None) -> Any:
     return app
 
 
-def served(app: Any, **more: Any) -> list[Message]:
-    server = Server(RequestObserver(app), **more)
-    asyncio.run(server.serve())
-    return server.sent
+def serve(app: RequestObserver, send: Send = ignore, **more: Any) -> None:
+    asyncio.run(app(scope(**more), gone, send))
 
 
-@pytest.mark.parametrize(
-    ("messages", "code"), [([], 500), ([START], 200), ([{**START, "status": 201}, MORE], 201)]
-)
-def test_a_crash(summaries: pytest.LogCaptureFixture, messages: list[Message], code: int) -> None:
-    """What the application raises is recorded, and goes on with its id in the context."""
-    error = ZeroDivisionError("crashed")
-    server = Server(RequestObserver(sending(*messages, error=error)))
+def sent_by(app: RequestObserver, **more: Any) -> list[Message]:
+    sent: list[Message] = []
 
-    async def serve() -> None:
-        with pytest.raises(ZeroDivisionError) as raised:
-            await server.app(server.scope, server.receive, server.send)
-        assert raised.value is error
-        assert request_id_context.get() == "the-id", "the server's own traceback bears it"
+    async def send(message: Message) -> None:
+        sent.append(message)
 
-    asyncio.run(serve())
-    found = summary(summaries)
-    assert (found["code"], found["errno"], found["msg"]) == (code, 500, "crashed")
-    assert summaries.records[0].levelno == logging.ERROR
+    serve(app, send, **more)
+    return sent
 
 
-def test_a_crash_after_the_answer(summaries: pytest.LogCaptureFixture) -> None:
-    """What a background task raises after the last byte changes nothing about the request."""
-    served(sending(START, BODY, error=ZeroDivisionError("later")))
-    found = summary(summaries)
-    assert (found["code"], found["errno"]) == (200, 0)
-
-
-@pytest.mark.parametrize("last", [MORE, BODY])
-def test_a_cancelled_request(summaries: pytest.LogCaptureFixture, last: Message) -> None:
-    """Who is cancelled, with the last byte in hand too, is a client that went away."""
-    started = asyncio.Event()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        await send(last)
-
-    async def hang(message: Message) -> None:
-        if message is last:
-            started.set()
-            await asyncio.Event().wait()
-
-    async def main() -> None:
-        server = Server(RequestObserver(app))
-        task = asyncio.create_task(server.app(server.scope, server.receive, hang))
-        await started.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(main())
-    assert summary(summaries)["code"] == 499
-
-
-def test_cancelled_after_an_error_page(summaries: pytest.LogCaptureFixture) -> None:
-    """Who cancels the background tasks behind an error page that was sent changes nothing."""
-    app = RequestObserver(sending({**START, "status": 503}, BODY, error=asyncio.CancelledError()))
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(Server(app).serve())
-    found = summary(summaries)
-    assert (found["code"], found["errno"]) == (503, 503)
-
-
-@pytest.mark.parametrize(
-    ("messages", "code"), [([], 499), ([START, MORE], 499), ([START, BODY], 200)]
-)
-def test_a_disconnect(
-    summaries: pytest.LogCaptureFixture, messages: list[Message], code: int
-) -> None:
-    """A disconnect that the application received, or that a send tells, before the end is a 499."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        for message in messages:
-            await send(message)
-        assert await receive() is GONE
-
-    served(app)
-    server = Server(RequestObserver(sending(*messages, {"type": "any"})))
-    server.failing = "any"
-    asyncio.run(server.serve())
-    assert [fields(made)["code"] for made in summaries.records] == [code, code]
+# ---------------------------------------------------------------------- answers
 
 
 @pytest.mark.parametrize(("path", "whole"), [("/app/p", "/app/p"), ("/p", "/app/p")])
-def test_an_answer(summaries: pytest.LogCaptureFixture, path: str, whole: str) -> None:
+def test_an_answer(summaries: Summaries, path: str, whole: str) -> None:
     """The answer is the application's, with the id, and recorded once, by the outer observer."""
-    start, body = served(RequestObserver(sending(START, BODY)), root_path="/app", path=path)
-    assert start == {**START, "headers": [(b"x-request-id", b"the-id")]}
+    app = RequestObserver(RequestObserver(sending(START, BODY)))
+    start, body = sent_by(app, root_path="/app", path=path)
+    assert start == {**START, "headers": [ID]}
     assert body is BODY
     assert START["headers"] == [], "the application's message stays as it was"
-    found = summary(summaries)
+    found = summaries.only
     assert (found["code"], found["rid"], found["path"]) == (200, "the-id", whole)
 
 
 @pytest.mark.parametrize(
-    "last",
+    "rest",
     [
-        BODY,
-        {"type": "http.response.pathsend", "path": "/file"},
-        {"type": "http.response.zerocopysend", "file": 3},
+        [{"type": "http.response.body"}],
+        [MORE, {**BODY, "more_body": False}],
+        [{"type": "http.response.push", "path": "/style.css", "headers": []}, BODY],
+        [BODY, {"type": "http.response.trailers", "headers": [(b"t", b"1")]}],
     ],
 )
-def test_the_last_byte(summaries: pytest.LogCaptureFixture, last: Message) -> None:
+def test_messages(summaries: Summaries, rest: list[Message]) -> None:
+    """All messages reach the server as they are, whatever their kind."""
+    headers = iter([(b"a", b"b")])
+    start, *others = sent_by(RequestObserver(sending({**START, "headers": headers}, *rest)))
+    assert start == {**START, "headers": [(b"a", b"b"), ID]}
+    assert others == rest
+    assert summaries.outcomes == [(200, 0)]
+
+
+def test_a_start_without_headers(summaries: Summaries) -> None:
+    """A response needs no headers."""
+    bare: Message = {"type": "http.response.start", "status": 204}
+    start, _ = sent_by(RequestObserver(sending(bare, BODY)))
+    assert start == {**bare, "headers": [ID]}
+    assert summaries.outcomes == [(204, 0)]
+
+
+@pytest.mark.parametrize("last", [BODY, PATH_SEND, ZERO_COPY])
+def test_the_last_byte(summaries: Summaries, last: Message) -> None:
     """The record is written with the last byte, not when background tasks have ended."""
-    recorded: list[tuple[str, int]] = []
-    app = sending(START, MORE, last, {"type": "after"})
-    server = Server(RequestObserver(app))
-    server.after_send = lambda message: recorded.append((message["type"], len(summaries.records)))
-    assert asyncio.run(server.serve()) is None
-    assert [count for _, count in recorded] == [0, 0, 0, 1]
+    recorded: list[int] = []
+
+    async def send(message: Message) -> None:
+        recorded.append(len(summaries.records))
+
+    serve(RequestObserver(sending(START, MORE, last, OTHER)), send)
+    assert recorded == [0, 0, 0, 1]
 
 
-def test_websockets(summaries: pytest.LogCaptureFixture) -> None:
-    """A websocket has its id and no summary; other scopes are passed on."""
-    message = {"type": "websocket.accept"}
-    assert served(sending(message), type="websocket") == [message]
-    start = {**START, "type": "websocket.http.response.start"}
-    start["headers"] = [(b"content-length", b"5"), (b"x-request-id", b"mine")]
-    refusal = [start, {**BODY, "type": "websocket.http.response.body"}]
-    assert served(sending(*refusal), type="websocket") == refusal
-
-    async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
-        assert request_id_context.get() is None
-
-    served(lifespan, type="lifespan")
-    assert summaries.records == []
-
-
-def test_settings(summaries: pytest.LogCaptureFixture) -> None:
-    """Settings and logger are those that were given."""
-    summaries.set_level(logging.INFO, "other.summary")
-    settings = RequestSettings(sends_id=False, logs_query_string=True)
-    app = RequestObserver(sending(START, BODY), settings, logging.getLogger("other.summary"))
-    server = Server(app)
-    asyncio.run(server.serve())
-    assert server.sent == [START, BODY]
-    assert summary(summaries)["querystring"] == "a= "
-    assert summaries.records[0].name == "other.summary"
-
-
-# ---------------------------------------------------------------------- async bodies
-
-
-async def chunks(error: BaseException | None = None) -> AsyncIterator[bytes]:
-    for _ in range(2):
-        assert request_id_context.get() == "the-id"
-        yield b"x"
-    if error is not None:
-        raise error
-
-
-def observed(body: Any) -> ObservedAsyncBody[bytes]:
-    headers = {"X-Request-ID": "the-id"}
-    observation = RequestObservation(
-        RequestSettings(), method="GET", path="/", get_header=headers.get
-    )
-    observation.response_started(200, [])
-    return ObservedAsyncBody(body, observation)
-
-
-async def read(body: ObservedAsyncBody[bytes]) -> None:
-    assert [chunk async for chunk in body] == [b"x", b"x"]
-
-
-async def leave(body: ObservedAsyncBody[bytes]) -> None:
-    assert await anext(body) == b"x"
-    await body.aclose()
-
-
-@pytest.mark.parametrize(
-    ("use", "body", "raised", "code", "errno"),
-    [
-        (read, chunks(ZeroDivisionError()), ZeroDivisionError, 200, 500),
-        (read, chunks(asyncio.CancelledError()), asyncio.CancelledError, 499, 0),
-        (read, 5, TypeError, 200, 500),
-        (leave, chunks(), None, 499, 0),
-        (read, chunks(), None, 200, 0),
-    ],
-)
-def test_async_bodies(
-    summaries: pytest.LogCaptureFixture,
-    use: Callable[[ObservedAsyncBody[bytes]], Coroutine[Any, Any, None]],
-    body: Any,
-    raised: type[BaseException] | None,
-    code: int,
-    errno: int,
-) -> None:
-    """An async body has its id while it is made, and its end is the request's."""
+def test_the_id_afterwards() -> None:
+    """After a request that ends well its id is gone from the context."""
 
     async def main() -> None:
-        with pytest.raises(raised) if raised else contextlib.nullcontext():
-            await use(observed(body))
+        await RequestObserver(sending(START, BODY))(scope(), gone, ignore)
         assert request_id_context.get() is None
 
     asyncio.run(main())
-    found = summary(summaries)
-    assert (found["code"], found["errno"]) == (code, errno)
+
+
+def test_a_copied_scope(summaries: Summaries) -> None:
+    """A request that is made of an earlier one's scope is a request of its own."""
+    app = RequestObserver(sending(START, BODY))
+    first = scope()
+    asyncio.run(app(first, gone, ignore))
+    asyncio.run(app(first.copy(), gone, ignore))
+    assert summaries.outcomes == [(200, 0), (200, 0)]
+
+
+def test_settings(summaries: Summaries) -> None:
+    """Settings and logger are those that were given."""
+    settings = RequestSettings(sends_id=False, logs_query_string=True)
+    app = RequestObserver(sending(START, BODY), settings, logging.getLogger("other.summary"))
+    assert sent_by(app, query_string=b"a=%20") == [START, BODY]
+    assert summaries.only["querystring"] == "a= "
+    assert summaries.records[0].name == "other.summary"
+
+
+def test_websockets(summaries: Summaries) -> None:
+    """A websocket has its id, in a response that refuses it too, and no summary."""
+    accept: Message = {"type": "websocket.accept"}
+    assert sent_by(RequestObserver(sending(accept)), type="websocket") == [accept]
+    start: Message = {"type": "websocket.http.response.start", "status": 403, "headers": []}
+    body: Message = {"type": "websocket.http.response.body"}
+    refused = RequestObserver(sending(start, body))
+    assert sent_by(refused, type="websocket") == [{**start, "headers": [ID]}, body]
+    assert summaries.records == []
+
+
+@pytest.mark.parametrize("kind", ["lifespan", "webtransport"])
+def test_other_scopes(kind: str) -> None:
+    """A lifespan, and scopes of kinds to come, pass through untouched."""
+    given: list[Any] = []
+
+    async def app(*args: Any) -> None:
+        given.extend(args)
+
+    asyncio.run(RequestObserver(app)(only_type := {"type": kind}, gone, ignore))
+    assert given == [only_type, gone, ignore]
+    assert only_type == {"type": kind}
+
+
+# ---------------------------------------------------------------------- other endings
+
+CRASH = ZeroDivisionError("crashed")
+CANCELLED = asyncio.CancelledError()
+
+
+@pytest.mark.parametrize(
+    ("messages", "error", "outcome"),
+    [
+        ([], CRASH, (500, 500)),
+        ([START], CRASH, (200, 500)),
+        ([{**START, "status": 201}, MORE], CRASH, (201, 500)),
+        ([START, BODY], CRASH, (200, 0)),
+        ([], CANCELLED, (499, 0)),
+        ([START], CANCELLED, (499, 0)),
+        ([START, MORE], CANCELLED, (499, 0)),
+        ([START, BODY], CANCELLED, (200, 0)),
+        (ERROR_PAGE, CANCELLED, (503, 503)),
+    ],
+)
+def test_an_application_that_raises(
+    summaries: Summaries, messages: list[Message], error: BaseException, outcome: tuple[int, int]
+) -> None:
+    """What the application raises goes on with its id; after the last byte it changes nothing."""
+
+    async def main() -> None:
+        with pytest.raises(type(error)) as raised:
+            await RequestObserver(sending(*messages, error=error))(scope(), gone, ignore)
+        assert raised.value is error
+        assert request_id_context.get() == "the-id", "the server's own traceback bears it"
+
+    asyncio.run(main())
+    assert summaries.outcomes == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("messages", "error", "outcome"),
+    [
+        ([START], OSError("sent"), (499, 0)),
+        ([START, BODY], OSError("sent"), (499, 0)),
+        ([START], RuntimeError("sent"), (500, 500)),
+        ([START, BODY], RuntimeError("sent"), (200, 500)),
+        ([START, MORE], CANCELLED, (499, 0)),
+        ([START, BODY], CANCELLED, (499, 0)),
+    ],
+)
+def test_a_send_that_fails(
+    summaries: Summaries, messages: list[Message], error: BaseException, outcome: tuple[int, int]
+) -> None:
+    """A client that is found gone by any message is a 499; a server that refuses one is not."""
+
+    async def send(message: Message) -> None:
+        if message["type"] == messages[-1]["type"]:
+            raise error
+
+    with pytest.raises(type(error)) as raised:
+        serve(RequestObserver(sending(*messages)), send)
+    assert raised.value is error
+    assert summaries.outcomes == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("method", "messages", "code"),
+    [
+        ("GET", [], 499),
+        ("HEAD", [], 499),
+        ("GET", [START, MORE], 499),
+        ("GET", [START, BODY], 200),
+        ("GET", [WITH_LENGTH, MORE], 200),
+        ("HEAD", [START, MORE], 200),
+    ],
+)
+@pytest.mark.parametrize("noticed_by", ["receive", "send"])
+def test_a_client_that_leaves(
+    summaries: Summaries, method: str, messages: list[Message], code: int, noticed_by: str
+) -> None:
+    """A client that leaves is a 499, unless it has all it is to get, formally ended or not."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await sending(*messages)(scope, receive, send)
+        if noticed_by == "send":
+            await send(OTHER)
+        assert await receive() is GONE
+
+    async def send(message: Message) -> None:
+        if message is OTHER:
+            raise OSError
+
+    with contextlib.suppress(OSError):
+        serve(RequestObserver(app), send, method=method)
+    assert summaries.outcomes == [(code, 0)]
+
+
+@pytest.mark.parametrize(
+    "afterwards",
+    [sending({**START, "status": 400}, BODY), sending(error=RuntimeError("client disconnected"))],
+)
+def test_a_client_that_leaves_while_it_uploads(
+    summaries: Summaries, afterwards: ASGIApplication
+) -> None:
+    """A client that goes away while it uploads is 499, whatever the application makes of it."""
+
+    async def upload(scope: Scope, receive: Receive, send: Send) -> None:
+        assert await receive() is GONE
+        await afterwards(scope, receive, send)
+
+    with contextlib.suppress(RuntimeError):
+        serve(RequestObserver(upload))
+    assert summaries.outcomes == [(499, 0)]
+
+
+def test_a_client_that_leaves_while_the_last_byte_is_taken(summaries: Summaries) -> None:
+    """A disconnect that comes while the server takes the last byte is of no account."""
+    listeners: list[Receive] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        listeners.append(receive)
+        await sending(START, BODY)(scope, receive, send)
+
+    async def send(message: Message) -> None:
+        if message is BODY:
+            assert await listeners[0]() is GONE
+
+    serve(RequestObserver(app), send)
+    assert summaries.outcomes == [(200, 0)]

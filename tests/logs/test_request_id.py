@@ -7,6 +7,7 @@ import io
 import logging
 import uuid
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,16 +21,20 @@ from dockerflow.logging import (
 from dockerflow.logging.request_id import new_request_id, sane_request_id
 
 from . import hostile
-from .lines import parse, record
+from .lines import parse_all, record
+
+
+def is_new(text: str) -> bool:
+    """Return whether an id is the text of a random UUID."""
+    parsed = uuid.UUID(text)
+    return (str(parsed), parsed.version, parsed.variant) == (text, 4, uuid.RFC_4122)
 
 
 def test_new_ids() -> None:
     """A new id is the text of a random UUID of version 4, and never the same."""
     ids = {new_request_id() for _ in range(100)}
     assert len(ids) == 100
-    for text in ids:
-        parsed = uuid.UUID(text)
-        assert (str(parsed), parsed.version, parsed.variant) == (text, 4, uuid.RFC_4122)
+    assert all(map(is_new, ids))
 
 
 @pytest.mark.parametrize("value", ["a", "!~", "x" * 200, str(uuid.UUID(int=1)), "a/b=c;d,e"])
@@ -43,15 +48,13 @@ def test_sane_ids(value: str) -> None:
     "value",
     [
         *("", " ", "\t", "x" * 201, "a b", "a\tb", "a\nb", "a\x00", "\x1b[31m", "a\x7f", "é"),
-        *("\udc80", "日本", "\u00a0a", "a\u2028", None, 5, b"bytes", ["list"], object()),
+        *("\udc80", "日本", "\u00a0a", "a\u2028", None, 5, b"bytes", ["list"]),
     ],
 )
 def test_ids_that_are_not_taken(value: Any) -> None:
     """Anything else is no id, and a new one is made instead."""
     assert sane_request_id(value) is None
-    assert sane_request_id(hostile.Broken(OSError)) is None
-    made = get_or_generate_request_id({"X-Request-ID": value})
-    assert uuid.UUID(made).version == 4
+    assert is_new(get_or_generate_request_id({"X-Request-ID": value}))
 
 
 def test_another_header() -> None:
@@ -60,14 +63,13 @@ def test_another_header() -> None:
     assert get_or_generate_request_id(headers, "X-Trace") == "trace"
     for name in ("X-Request-ID", "x-request-id", "X-REQUEST-ID", None):
         assert get_or_generate_request_id(headers, name) == "usual"
-    assert uuid.UUID(get_or_generate_request_id(headers, "X-Other")).version == 4
+    assert is_new(get_or_generate_request_id(headers, "X-Other"))
 
 
 def test_headers_that_fail() -> None:
     """Headers that raise still give an id."""
-    broken: Any = hostile.Broken(OSError)
-    assert uuid.UUID(get_or_generate_request_id(broken)).version == 4
-    assert uuid.UUID(get_or_generate_request_id(hostile.HalfMapping("value"))).version == 4
+    broken: Any = hostile.Broken()
+    assert is_new(get_or_generate_request_id(broken))
 
 
 @pytest.fixture
@@ -84,33 +86,19 @@ def test_filter_outside_of_a_request() -> None:
     assert logging.Formatter("%(rid)s %(message)s").format(made) == "None x"
 
 
-class Request:
-    def __init__(self, observation: object) -> None:
-        self.dockerflow_observation = observation
-
-
-class Observation:
-    request_id = "of the request"
-
-
-class Gone:
-    def __getattr__(self, name: str) -> object:
-        raise RuntimeError("Working outside of request context.")
-
-
 def test_filter_after_a_request(rid: str) -> None:
     """Without a current id, the id is that of the request which the caller gave."""
-    after = contextvars.Context().run
+    observation = SimpleNamespace(request_id="of the request")
     for request, expected in [
-        (Request(Observation()), "of the request"),
-        *((Request(None), None), (object(), None), (Gone(), None)),
+        (SimpleNamespace(dockerflow_observation=observation), "of the request"),
+        (SimpleNamespace(dockerflow_observation=None), None),
+        (object(), None),
+        (hostile.Broken(), None),  # such as a proxy whose request is gone
     ]:
-        made = record(request=request)
-        assert after(RequestIdLogFilter().filter, made)
-        assert made.__dict__["rid"] == expected
-        made = record(request=request)
-        RequestIdLogFilter().filter(made)
-        assert made.__dict__["rid"] == rid
+        current, after = record(request=request), record(request=request)
+        assert RequestIdLogFilter().filter(current)
+        assert contextvars.Context().run(RequestIdLogFilter().filter, after)
+        assert (vars(current)["rid"], vars(after)["rid"]) == (rid, expected)
 
 
 @pytest.mark.parametrize("mine", ["mine", None, ""])
@@ -118,16 +106,16 @@ def test_filter_leaves_the_callers(rid: str, mine: str | None) -> None:
     """A rid that the caller gave, None included, stays."""
     made = record(rid=mine)
     RequestIdLogFilter().filter(made)
-    assert made.__dict__["rid"] == mine
+    assert vars(made)["rid"] == mine
 
 
 def test_filter_on_handlers_and_loggers(rid: str) -> None:
     """It works on a handler as on a logger."""
-    for on_handler in (True, False):
+    for is_handlers in (True, False):
         stream = io.StringIO()
         logger = logging.Logger("app")  # noqa: LOG001 - shared with no other test
-        handler = MozlogHandler(stream)
-        logger.addHandler(handler)
-        (handler if on_handler else logger).addFilter(RequestIdLogFilter())
+        logger.addHandler(handler := MozlogHandler(stream))
+        (handler if is_handlers else logger).addFilter(RequestIdLogFilter())
         logger.info("x")
-        assert parse(stream.getvalue().rstrip("\n"))["Fields"] == {"rid": rid, "msg": "x"}
+        (line,) = parse_all(stream.getvalue())
+        assert line["Fields"] == {"rid": rid, "msg": "x"}
