@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 
 class Broken:
@@ -33,6 +32,20 @@ class Broken:
         raise self.error(name)
 
 
+class BrokenMapping(Mapping[Any, Any]):
+    """Fails after its first key, as one that reads from a connection does."""
+
+    def __getitem__(self, key: object) -> object:
+        return key
+
+    def __iter__(self) -> Iterator[object]:
+        yield "first"
+        raise OSError("no second")
+
+    def __len__(self) -> int:
+        return 2
+
+
 class Number(int):
     def __repr__(self) -> str:
         return "NaN"
@@ -45,52 +58,10 @@ class Real(float):
         return "Infinity"
 
 
-class HalfMapping(Mapping[Any, Any]):
-    """Fails after its first key or for a value, or its values never end."""
-
-    def __init__(self, how: str) -> None:
-        self.how = how
-
-    def __getitem__(self, key: object) -> object:
-        if self.how == "value":
-            raise OSError("no value")
-        return HalfMapping(self.how) if self.how == "deep" else key
-
-    def __iter__(self) -> Iterator[object]:
-        yield "first"
-        if self.how == "iter":
-            raise OSError("no second")
-
-    def __len__(self) -> int:
-        if self.how == "len":
-            raise OSError("no length")
-        return 1
-
-
-class Colour(enum.Enum):
-    RED = "red"
-    ODD = float("nan")
-    SELF = object()
-
-
-class Level(enum.IntEnum):
-    ONE = 1
-
-
-class Name(enum.StrEnum):
-    A = "a"
-
-
 @dataclasses.dataclass
 class Point:
     x: Any
     y: Any = 2
-    secret: str = dataclasses.field(default="s3cret", repr=False)
-
-
-@dataclasses.dataclass(frozen=True)
-class Frozen:
-    x: int = 1
 
 
 class Request:
@@ -100,14 +71,6 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.path}?password=hunter2>"
-
-
-class Pair(NamedTuple):
-    a: Any
-    b: Any
-
-
-ERRORS = [ZeroDivisionError, MemoryError, RecursionError, Exception]
 
 
 def circular_dict() -> object:
@@ -136,11 +99,8 @@ def deep(levels: int, kind: str) -> object:
 
 
 def bomb() -> object:
+    """Return a small value that is a huge text by its repetitions."""
     made: Any = ["boom"]
     for _ in range(60):
         made = [made] * 10
     return made
-
-
-def surrogate_keys() -> object:
-    return {"\udc80": 1, "\\udc80": 2, "😀": 3, "\ud83d\ude00": 4}

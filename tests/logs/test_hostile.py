@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import logging
 from typing import Any
@@ -13,33 +14,68 @@ from hypothesis import strategies as st
 from dockerflow.logging import MozlogFormatter, SafeJSONEncoder
 
 from . import hostile
-from .generator import Hostile
 from .lines import fields, parse, record
 
 FORMATTER = MozlogFormatter()
 
 
-@pytest.mark.parametrize("batch", range(10))
-def test_hostile_records(batch: int) -> None:
-    """Five thousand hostile records give as many lines, and each holds its own marker."""
-    maker = Hostile(batch)
-    for number in range(500):
-        marker = f"<{batch}:{number}>"
-        attributes = maker.attributes()
-        args: Any = maker.random.choice([(), (maker.scalar(),), (1, 2, 3), ({"a": maker.odd()},)])
-        level = maker.random.choice([0, 15, 20, 30, 40, 50, 99])
-        made = logging.LogRecord("app", level, "p", 1, maker.text(), args, None)
-        if maker.random.random() < 0.2:
-            made.exc_info = maker.exc_info()
-        made.__dict__.update(attributes)
-        made.__dict__["marker"] = {"deep": [marker]} if number % 2 else marker
-        names = list(made.__dict__)
-        line = FORMATTER.format(made)
-        assert marker in line, "something of the record has been lost"
-        assert list(made.__dict__) == names, "formatting changes no record"
-        found = parse(line)["Fields"]
-        for name in ("a", "b", "rid", "error", "traceback", "stack", "exc_error", "größe"):
-            assert (name in attributes) <= (name in found)
+class Colour(enum.Enum):
+    RED = "red"
+    ODD = float("nan")
+    SELF = object()
+
+
+# Any str, with lone surrogates too, and what means something to a formatter or in JSON.
+texts = st.text(st.characters(codec=None, categories=None)) | st.sampled_from(
+    [
+        *("%", "%s %d", "%(x)s", "{0}", "\r\n", "\x1b[31m", "\u2028", "\\ud800", "\ud83d\ude00"),
+        *("{}", "[1]", '{"z": 1}', '{"z": 1, "z": 2}', '{"msg": 1}', '{"z": NaN}', '{"z": 1e999}'),
+    ]
+)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
+keys = scalars | st.binary() | st.uuids() | st.sampled_from([(1, 2), frozenset({1}), int, *Colour])
+odd_values = st.one_of(
+    *(st.decimals(), st.timedeltas(), st.sets(keys), st.sampled_from([int, ..., *Colour])),
+    *(st.builds(object), st.builds(hostile.Broken), st.builds(hostile.BrokenMapping)),
+    *(st.builds(hostile.circular_dict), st.builds(hostile.circular_point)),
+)
+values = st.recursive(
+    scalars | odd_values,
+    lambda inner: st.one_of(
+        *(st.lists(inner), st.tuples(inner), st.dictionaries(keys, inner)),
+        *(st.builds(hostile.Point, inner), st.builds(hostile.Request, inner, inner)),
+    ),
+    max_leaves=10,
+)
+USUAL = "a", "b", "größe", "rid", "error", "traceback", "stack", "exc_error"
+OWN = "created", "levelno", "name", "exc_text", "exc_info", "stack_info", "args", "msg"
+
+
+@settings(max_examples=200)
+@given(
+    message=texts | st.dictionaries(texts, values),
+    args=st.lists(values, max_size=3),
+    level=st.sampled_from([0, 15, 20, 30, 40, 50, 99]),
+    error=st.none() | st.builds(ValueError, values),
+    extra=st.dictionaries(st.sampled_from(USUAL), values),
+    own=st.dictionaries(st.sampled_from(OWN), values, max_size=1),
+)
+def test_hostile_records(
+    message: object,
+    args: list[object],
+    level: int,
+    error: ValueError | None,
+    extra: dict[str, Any],
+    own: dict[str, Any],
+) -> None:
+    """Any record is one line, which holds what the caller gave; the record stays as it was."""
+    made = record(message, *args, level=level, exc_info=error, marker=["<here>"], **extra)
+    vars(made).update(own)
+    names = list(vars(made))
+    line = FORMATTER.format(made)
+    assert "<here>" in line
+    assert extra.keys() <= parse(line)["Fields"].keys()
+    assert list(vars(made)) == names
 
 
 json_values = st.recursive(
@@ -47,28 +83,30 @@ json_values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
-any_text = st.text(st.characters(codec=None, categories=None))
 
 
 @settings(max_examples=100)
 @given(st.dictionaries(st.text(), json_values), st.text())
-def test_any_extra(extra: dict[str, Any], text: str) -> None:
+def test_ordinary_records(extra: dict[str, Any], text: str) -> None:
     """The line of an ordinary record says what convert_record says."""
     made = record(text)
-    made.__dict__.update(
-        (name, value) for name, value in extra.items() if name not in made.__dict__
-    )
+    vars(made).update({name: value for name, value in extra.items() if name not in vars(made)})
     assert parse(FORMATTER.format(made)) == FORMATTER.convert_record(made)
 
 
-@settings(max_examples=100)
-@given(any_text, any_text, any_text)
-def test_any_text(message: str, key: str, value: str) -> None:
-    """Any str whatever, lone surrogates too, is said in messages, names and values."""
-    made = record(message, data={key: value}, value=value)
-    if key not in made.__dict__:
-        made.__dict__[key] = value
-    parse(FORMATTER.format(made))
+@given(values)
+def test_safe_json_encoder(value: object) -> None:
+    """SafeJSONEncoder has an answer for whatever json.dumps is given."""
+    json.loads(json.dumps(value, cls=SafeJSONEncoder, allow_nan=False))
+
+
+def test_what_safe_json_encoder_says() -> None:
+    """SafeJSONEncoder gives values their natural form, and leaves nothing out of a long list."""
+    assert json.dumps({(1, 2): {3}}, cls=SafeJSONEncoder) == '{"(1, 2)": [3]}'
+    assert json.dumps(list(range(20_000)), cls=SafeJSONEncoder).endswith(" 19999]")
+    assert json.dumps(10**5000, cls=SafeJSONEncoder) == f'"{hex(10**5000)}"'
+    assert json.dumps(hostile.Broken(), cls=SafeJSONEncoder).startswith('"<Broken object')
+    assert "nested too deep" in json.dumps(hostile.circular_dict(), cls=SafeJSONEncoder)
 
 
 def test_lone_surrogates() -> None:
@@ -81,17 +119,15 @@ def test_lone_surrogates() -> None:
 
 def test_numbers_that_json_lacks() -> None:
     """NaN, the infinities and numbers too long to write become text."""
-    values = [float("nan"), float("inf"), -float("inf"), 10**5000, 2**64]
-    assert fields(record("x", v=values))["v"] == [
-        *("NaN", "Infinity", "-Infinity", hex(10**5000)),
-        2**64,
-    ]
-    assert fields(record("x", v=float("nan")))["v"] == "NaN"
-    assert fields(record("x", v=[hostile.Number(5), hostile.Real(2.5)]))["v"] == [5, 2.5]
+    nan, infinity = float("nan"), float("inf")
+    long, writable = 10**5000, 2**64
+    values = [nan, infinity, -infinity, long, writable, hostile.Number(5), hostile.Real(2.5)]
+    forms = ["NaN", "Infinity", "-Infinity", hex(long), writable, 5, 2.5]
+    assert fields(record("x", v=values, w=nan)) == {"v": forms, "w": "NaN", "msg": "x"}
 
 
 def test_keys_that_are_no_text() -> None:
-    """Keys become text, and two that become the same text both keep their values."""
+    """Keys become text, and those that become the same text all keep their values."""
     found = fields(record("x", v={"1": "b", 1: "c", (1, 2): "d", None: "e", False: "f"}))["v"]
     assert (found["1"], found["(1, 2)"], found["null"], found["false"]) == ("b", "d", "e", "f")
     assert sorted(found.values()) == ["b", "c", "d", "e", "f"]
@@ -99,28 +135,32 @@ def test_keys_that_are_no_text() -> None:
     assert list(fields(record("x", v=same))["v"].values()) == list(range(5000))
 
 
-def test_circular() -> None:
+@pytest.mark.parametrize(
+    "circle", [hostile.circular_dict, hostile.circular_list, hostile.circular_point]
+)
+def test_circular(circle: Any) -> None:
     """A circle is followed for some rounds, and ends in a placeholder."""
-    for circle in (hostile.circular_dict, hostile.circular_list, hostile.circular_point):
-        line = FORMATTER.format(record("x", v=circle()))
-        parse(line)
-        assert "nested too deep>" in line
-    shared = [1]
-    assert fields(record("x", v=[shared, shared]))["v"] == [[1], [1]], "twice is no circle"
+    line = FORMATTER.format(record("x", v=circle()))
+    parse(line)
+    assert "nested too deep>" in line
 
 
 @pytest.mark.parametrize("kind", ["dict", "list", "tuple"])
-def test_deep(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("levels", "end"),
+    [(10, "bottom"), (20, "bottom"), (22, "too deep>"), (50_000, "too deep>")],
+)
+def test_deep(kind: str, levels: int, end: str) -> None:
     """Values are followed twenty levels down, and there is a placeholder below."""
-    assert "bottom" in FORMATTER.format(record("x", v=hostile.deep(10, kind)))
-    for levels in (19, 20, 21, 22, 100, 50_000):
-        line = FORMATTER.format(record("x", v=hostile.deep(levels, kind)))
-        parse(line)
-        assert "bottom" in line or "nested too deep>" in line
+    line = FORMATTER.format(record("x", v=hostile.deep(levels, kind)))
+    parse(line)
+    assert end in line
 
 
-def test_shared_structure_does_not_explode() -> None:
-    """A small value that would be a huge text by its repetitions is still a line, and soon."""
+def test_shared_values() -> None:
+    """What stands in two places is no circle, and a thousand repetitions are still a line."""
+    shared = [1]
+    assert fields(record("x", v=[shared, shared]))["v"] == [[1], [1]]
     for value in (hostile.bomb(), {"a": hostile.bomb()}, hostile.Point(hostile.bomb())):
         line = FORMATTER.format(record("x", v=value))
         parse(line)
@@ -129,13 +169,13 @@ def test_shared_structure_does_not_explode() -> None:
 
 def test_many_values() -> None:
     """Of ten thousand values the first are written, then how many more there are; others stay."""
-    found = fields(record("the message", v=list(range(50_000)), w=[1]))
+    pairs = dict.fromkeys(map(str, range(50_000)), 0)
+    found = fields(record("the message", v=list(range(50_000)), w=[1], pairs=pairs))
     assert found["v"][:9000] == list(range(9000))
     assert found["v"][-1].endswith("more values>")
     assert (found["w"], found["msg"]) == ([1], "the message")
-    pairs = fields(record("x", v=dict.fromkeys(map(str, range(50_000)), 0)))["v"]
-    assert pairs["9000"] == 0
-    assert pairs["..."].endswith("more values>")
+    assert found["pairs"]["9000"] == 0
+    assert found["pairs"]["..."].endswith("more values>")
 
 
 def test_ten_megabytes() -> None:
@@ -144,7 +184,7 @@ def test_ten_megabytes() -> None:
     assert fields(record(text))["msg"] == text
 
 
-@pytest.mark.parametrize("error", hostile.ERRORS)
+@pytest.mark.parametrize("error", [OSError, MemoryError, RecursionError])
 def test_repr_that_raises(error: type[Exception]) -> None:
     """What a __repr__ or a __str__ raises is said, and goes no further."""
     found = fields(record("%s and %r", hostile.Broken(error), 2, v=hostile.Broken(error)))
@@ -154,20 +194,18 @@ def test_repr_that_raises(error: type[Exception]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("msg", "args", "parts"),
+    ("msg", "args", "said"),
     [
-        ("%s %s", ("only one",), ["%s %s", "only one"]),
-        ("no place", ("lost?",), ["no place", "lost?"]),
-        ("%d", ("text",), ["%d", "text"]),
-        ("%(a)s", ({"b": "other"},), ["%(a)s", "other"]),
-        ("100%", (1,), ["100%", "1"]),
+        ("%s %s", ("only one",), "%s %s (with arguments ('only one',))"),
+        ("no place", ("lost?",), "no place (with arguments ('lost?',))"),
+        ("%d", ("text",), "%d (with arguments ('text',))"),
+        ("%(a)s", ({"b": "other"},), "%(a)s (with arguments {'b': 'other'})"),
+        ("100%", (1,), "100% (with arguments (1,))"),
     ],
 )
-def test_bad_arguments(msg: str, args: tuple[object, ...], parts: list[str]) -> None:
+def test_bad_arguments(msg: str, args: tuple[object, ...], said: str) -> None:
     """Arguments that don't fit their message are said behind it."""
-    said = fields(record(msg, *args))["msg"]
-    for part in parts:
-        assert part in said
+    assert fields(record(msg, *args)) == {"msg": said}
 
 
 def test_little_stack() -> None:
@@ -184,7 +222,6 @@ def test_little_stack() -> None:
 
     with pytest.raises(RecursionError):
         down()
-    assert len(lines) == 100
     for line in lines:
         parse(line)
     assert lines[-1] == FORMATTER.format(made)
@@ -196,31 +233,18 @@ def test_little_stack() -> None:
     [
         {},
         {"name": None, "levelno": "20", "created": "soon", "process": "17", "msg": "m"},
-        {"created": float("inf"), "process": [1], "msg": None},
-        {"created": 1e300, "levelno": None, "args": 5, "msg": "m %s"},
-        {"exc_info": True, "msg": "m"},
-        {"exc_info": "text", "exc_text": b"x", "stack_info": 5, "msg": "m"},
-        {"logger_name": 5, "message": "x", "asctime": "y"},
+        {"created": float("inf"), "levelno": None, "process": [1], "msg": None},
+        {"exc_info": True, "msg": "m %s", "args": 5},
+        {"exc_info": "text", "exc_text": b"x", "stack_info": 5, "logger_name": 5},
     ],
 )
 def test_made_records(attributes: dict[str, Any]) -> None:
-    """A record from makeLogRecord, with values of any type, gives a line with all of them."""
-    made = logging.makeLogRecord({**attributes, "marker": "<here>"})
-    for name in list(made.__dict__):
-        bare = logging.makeLogRecord({**attributes, "marker": "<here>"})
-        assert "<here>" in FORMATTER.format(bare)
-        del bare.__dict__[name]
-        FORMATTER.format(bare)
-    assert "soon" not in attributes.values() or "soon" in FORMATTER.format(made)
-
-
-def test_safe_json_encoder() -> None:
-    """SafeJSONEncoder has an answer for whatever json.dumps is given."""
-    maker = Hostile(1)
-    for _ in range(1000):
-        json.loads(json.dumps(maker.scalar(), cls=SafeJSONEncoder))
-        json.loads(json.dumps({"v": [maker.key()]}, cls=SafeJSONEncoder, allow_nan=False))
-    assert json.dumps({(1, 2): {3}}, cls=SafeJSONEncoder) == '{"(1, 2)": [3]}'
-    assert json.dumps(list(range(20_000)), cls=SafeJSONEncoder).endswith(" 19999]")
-    assert json.dumps(hostile.Broken(OSError), cls=SafeJSONEncoder).startswith('"<Broken object')
-    assert "nested too deep" in json.dumps(hostile.circular_dict(), cls=SafeJSONEncoder)
+    """A record that was received, of odd types or without an attribute, gives a line of it all."""
+    odd = logging.makeLogRecord({**attributes, "marker": "<here>"})
+    line = FORMATTER.format(odd)
+    assert "<here>" in line
+    assert "soon" in line or attributes.get("created") != "soon"
+    for name in list(vars(odd)):
+        made = logging.makeLogRecord(vars(odd))
+        del vars(made)[name]
+        assert "<here>" in FORMATTER.format(made) or name == "marker"
