@@ -1,10 +1,12 @@
-"""Records to format, and a loader that takes nothing but strict JSON."""
+"""Records to format, a loader that takes nothing but strict JSON, and a value that misbehaves."""
 
 from __future__ import annotations
 
 import json
 import logging
 from typing import Any
+
+import pytest
 
 from dockerflow.logging import MozlogFormatter
 
@@ -17,15 +19,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _refuse(constant: str) -> Any:
-    raise AssertionError(f"{constant} is not JSON")
-
-
 def parse(line: str) -> dict[str, Any]:
     """Parse one line of strict mozlog JSON, or fail."""
     assert line.isascii()
     assert line.isprintable(), "no line break, no control character"
-    parsed: dict[str, Any] = json.loads(line, object_pairs_hook=_object, parse_constant=_refuse)
+    parsed: dict[str, Any] = json.loads(line, object_pairs_hook=_object, parse_constant=pytest.fail)
     json.dumps(parsed, ensure_ascii=False).encode()  # no lone surrogates
     assert list(parsed) == NAMES
     assert [type(parsed[name]) for name in ("Timestamp", "Pid", "Fields")] == [int, int, dict]
@@ -55,3 +53,19 @@ def fields(made: logging.LogRecord, formatter: MozlogFormatter | None = None) ->
     """Return the Fields of the line of a record, after a check that it is strict."""
     found: dict[str, Any] = parse((formatter or MozlogFormatter()).format(made))["Fields"]
     return found
+
+
+class Broken:
+    """Raises whatever it is told to, from whatever it is asked."""
+
+    def __init__(self, error: type[Exception] = OSError) -> None:
+        self.error = error
+
+    def __repr__(self) -> str:
+        raise self.error("repr")
+
+    def __str__(self) -> str:
+        raise self.error("str")
+
+    def __getattr__(self, name: str) -> Any:
+        raise self.error(name)

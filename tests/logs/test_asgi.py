@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from dockerflow.logging import request_id_context
 from dockerflow.logging.asgi import ASGIApplication, Message, Receive, RequestObserver, Scope, Send
-from dockerflow.logging.request import RequestSettings
+from dockerflow.logging.bodies import ObservedAsyncBody
+from dockerflow.logging.request import RequestObservation, RequestSettings
 
 from .conftest import Summaries
 
@@ -19,7 +22,6 @@ START: Message = {"type": "http.response.start", "status": 200, "headers": []}
 WITH_LENGTH: Message = {**START, "headers": [(b"Content-Length", b"3")]}
 BODY: Message = {"type": "http.response.body", "body": b"abc"}
 MORE: Message = {**BODY, "more_body": True}
-ERROR_PAGE = {**START, "status": 503}, BODY
 PATH_SEND: Message = {"type": "http.response.pathsend", "path": "/file"}
 ZERO_COPY: Message = {"type": "http.response.zerocopysend", "file": 3}
 OTHER: Message = {"type": "of an extension"}
@@ -39,10 +41,15 @@ async def ignore(message: Message) -> None: ...
 
 
 def sending(*messages: Message, error: BaseException | None = None) -> ASGIApplication:
+    """Return an application that sends messages, but receives a GONE that is among them."""
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert request_id_context.get() == "the-id"
         for message in messages:
-            await send(message)
+            if message is GONE:
+                assert await receive() is GONE
+            else:
+                await send(message)
         if error is not None:
             raise error
 
@@ -50,17 +57,17 @@ def sending(*messages: Message, error: BaseException | None = None) -> ASGIAppli
 
 
 def serve(app: RequestObserver, send: Send = ignore, **more: Any) -> None:
-    asyncio.run(app(scope(**more), gone, send))
+    async def main() -> None:
+        await app(scope(**more), gone, send)
+        assert request_id_context.get() is None
+
+    asyncio.run(main())
 
 
 def sent_by(app: RequestObserver, **more: Any) -> list[Message]:
-    sent: list[Message] = []
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
+    send = AsyncMock()
     serve(app, send, **more)
-    return sent
+    return [call.args[0] for call in send.await_args_list]
 
 
 # ---------------------------------------------------------------------- answers
@@ -79,28 +86,20 @@ def test_an_answer(summaries: Summaries, path: str, whole: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "rest",
+    ("headers", "rest"),
     [
-        [{"type": "http.response.body"}],
-        [MORE, {**BODY, "more_body": False}],
-        [{"type": "http.response.push", "path": "/style.css", "headers": []}, BODY],
-        [BODY, {"type": "http.response.trailers", "headers": [(b"t", b"1")]}],
+        ({}, [{"type": "http.response.body"}]),
+        ({"headers": iter([(b"a", b"b")])}, [MORE, {**BODY, "more_body": False}]),
+        ({}, [{"type": "http.response.push", "path": "/style.css", "headers": []}, BODY]),
+        ({}, [BODY, {"type": "http.response.trailers", "headers": [(b"t", b"1")]}]),
     ],
 )
-def test_messages(summaries: Summaries, rest: list[Message]) -> None:
-    """All messages reach the server as they are, whatever their kind."""
-    headers = iter([(b"a", b"b")])
-    start, *others = sent_by(RequestObserver(sending({**START, "headers": headers}, *rest)))
-    assert start == {**START, "headers": [(b"a", b"b"), ID]}
-    assert others == rest
-    assert summaries.outcomes == [(200, 0)]
-
-
-def test_a_start_without_headers(summaries: Summaries) -> None:
-    """A response needs no headers."""
+def test_messages(summaries: Summaries, headers: dict[str, Any], rest: list[Message]) -> None:
+    """All messages reach the server as they are, whatever their kind; headers may be absent."""
     bare: Message = {"type": "http.response.start", "status": 204}
-    start, _ = sent_by(RequestObserver(sending(bare, BODY)))
-    assert start == {**bare, "headers": [ID]}
+    start, *others = sent_by(RequestObserver(sending({**bare, **headers}, *rest)))
+    assert start == {**bare, "headers": [(b"a", b"b"), ID] if headers else [ID]}
+    assert others == rest
     assert summaries.outcomes == [(204, 0)]
 
 
@@ -114,16 +113,6 @@ def test_the_last_byte(summaries: Summaries, last: Message) -> None:
 
     serve(RequestObserver(sending(START, MORE, last, OTHER)), send)
     assert recorded == [0, 0, 0, 1]
-
-
-def test_the_id_afterwards() -> None:
-    """After a request that ends well its id is gone from the context."""
-
-    async def main() -> None:
-        await RequestObserver(sending(START, BODY))(scope(), gone, ignore)
-        assert request_id_context.get() is None
-
-    asyncio.run(main())
 
 
 def test_a_copied_scope(summaries: Summaries) -> None:
@@ -158,14 +147,9 @@ def test_websockets(summaries: Summaries) -> None:
 @pytest.mark.parametrize("kind", ["lifespan", "webtransport"])
 def test_other_scopes(kind: str) -> None:
     """A lifespan, and scopes of kinds to come, pass through untouched."""
-    given: list[Any] = []
-
-    async def app(*args: Any) -> None:
-        given.extend(args)
-
-    asyncio.run(RequestObserver(app)(only_type := {"type": kind}, gone, ignore))
-    assert given == [only_type, gone, ignore]
-    assert only_type == {"type": kind}
+    app = AsyncMock()
+    asyncio.run(RequestObserver(app)({"type": kind}, gone, ignore))
+    app.assert_awaited_once_with({"type": kind}, gone, ignore)
 
 
 # ---------------------------------------------------------------------- other endings
@@ -185,7 +169,7 @@ CANCELLED = asyncio.CancelledError()
         ([START], CANCELLED, (499, 0)),
         ([START, MORE], CANCELLED, (499, 0)),
         ([START, BODY], CANCELLED, (200, 0)),
-        (ERROR_PAGE, CANCELLED, (503, 503)),
+        ([{**START, "status": 503}, BODY], CANCELLED, (503, 503)),
     ],
 )
 def test_an_application_that_raises(
@@ -240,40 +224,29 @@ def test_a_send_that_fails(
         ("HEAD", [START, MORE], 200),
     ],
 )
-@pytest.mark.parametrize("noticed_by", ["receive", "send"])
+@pytest.mark.parametrize("noticed", [GONE, OTHER], ids=["received", "sent"])
 def test_a_client_that_leaves(
-    summaries: Summaries, method: str, messages: list[Message], code: int, noticed_by: str
+    summaries: Summaries, method: str, messages: list[Message], code: int, noticed: Message
 ) -> None:
     """A client that leaves is a 499, unless it has all it is to get, formally ended or not."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await sending(*messages)(scope, receive, send)
-        if noticed_by == "send":
-            await send(OTHER)
-        assert await receive() is GONE
 
     async def send(message: Message) -> None:
         if message is OTHER:
             raise OSError
 
     with contextlib.suppress(OSError):
-        serve(RequestObserver(app), send, method=method)
+        serve(RequestObserver(sending(*messages, noticed)), send, method=method)
     assert summaries.outcomes == [(code, 0)]
 
 
 @pytest.mark.parametrize(
-    "afterwards",
-    [sending({**START, "status": 400}, BODY), sending(error=RuntimeError("client disconnected"))],
+    "upload",
+    [sending(GONE, {**START, "status": 400}, BODY), sending(GONE, error=RuntimeError("gone"))],
 )
 def test_a_client_that_leaves_while_it_uploads(
-    summaries: Summaries, afterwards: ASGIApplication
+    summaries: Summaries, upload: ASGIApplication
 ) -> None:
     """A client that goes away while it uploads is 499, whatever the application makes of it."""
-
-    async def upload(scope: Scope, receive: Receive, send: Send) -> None:
-        assert await receive() is GONE
-        await afterwards(scope, receive, send)
-
     with contextlib.suppress(RuntimeError):
         serve(RequestObserver(upload))
     assert summaries.outcomes == [(499, 0)]
@@ -293,3 +266,56 @@ def test_a_client_that_leaves_while_the_last_byte_is_taken(summaries: Summaries)
 
     serve(RequestObserver(app), send)
     assert summaries.outcomes == [(200, 0)]
+
+
+# ---------------------------------------------------------------------- async bodies
+
+
+async def chunks(error: BaseException | None = None) -> AsyncIterator[bytes]:
+    for _ in range(2):
+        assert request_id_context.get() == "the-id"
+        yield b"x"
+    if error is not None:
+        raise error
+
+
+async def read(body: ObservedAsyncBody[bytes]) -> None:
+    assert [chunk async for chunk in body] == [b"x", b"x"]
+
+
+async def leave(body: ObservedAsyncBody[bytes]) -> None:
+    assert await anext(body) == b"x"
+    await body.aclose()
+
+
+@pytest.mark.parametrize(
+    ("use", "body", "raised", "outcome"),
+    [
+        (read, chunks(), None, (200, 0)),
+        (read, chunks(ZeroDivisionError()), ZeroDivisionError, (200, 500)),
+        (read, chunks(asyncio.CancelledError()), asyncio.CancelledError, (499, 0)),
+        (read, 5, TypeError, (200, 500)),
+        (leave, chunks(), None, (499, 0)),
+    ],
+)
+def test_async_bodies(
+    summaries: Summaries,
+    use: Callable[[ObservedAsyncBody[bytes]], Coroutine[Any, Any, None]],
+    body: Any,
+    raised: type[BaseException] | None,
+    outcome: tuple[int, int],
+) -> None:
+    """An async body has its id while it is made, and its end is the request's."""
+    headers = {"X-Request-ID": "the-id"}
+    observation = RequestObservation(
+        RequestSettings(), method="GET", path="/", get_header=headers.get
+    )
+    observation.response_started(200, [])
+
+    async def main() -> None:
+        with pytest.raises(raised) if raised else contextlib.nullcontext():
+            await use(ObservedAsyncBody(body, observation))
+        assert request_id_context.get() is None
+
+    asyncio.run(main())
+    assert summaries.outcomes == [outcome]

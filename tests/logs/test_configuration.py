@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import logging.config
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pytest
 
-from dockerflow.logging import MozlogFormatter, MozlogHandler, request_id_context
+from dockerflow.logging import MozlogFormatter, request_id_context
+
+from .lines import parse_all
 
 
 @pytest.fixture(autouse=True)
@@ -28,10 +28,6 @@ def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logger.setLevel(level)
     configured.handlers = []
     configured.setLevel(logging.NOTSET)
-
-
-def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 @pytest.mark.parametrize("key", ["()", "class"])
@@ -62,7 +58,7 @@ def test_dict_config(key: str, name: str, capsys: pytest.CaptureFixture[str]) ->
     token = request_id_context.set("the-id")
     logging.getLogger("configured").debug("hello")
     request_id_context.reset(token)
-    lines = said(capsys)
+    lines = parse_all(capsys.readouterr().out)
     assert [line["Fields"] for line in lines] == [{"rid": "the-id", "msg": "hello"}] * 4
     loggers = [line["Logger"] for line in lines]
     assert loggers == ["myproject", "Dockerflow", "Dockerflow", "of the handler"]
@@ -70,11 +66,9 @@ def test_dict_config(key: str, name: str, capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 @pytest.mark.parametrize("name", ["MozlogFormatter", "JsonLogFormatter"])
-def test_ini_file(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ini_file(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """An ini file works, whichever arguments its version of Python hands over."""
-    ini = tmp_path / "logging.ini"
-    ini.write_text(
-        f"""
+    text = f"""
 [loggers]
 keys = root
 [handlers]
@@ -86,7 +80,6 @@ level = INFO
 handlers = console, mozlog
 [handler_console]
 class = StreamHandler
-level = DEBUG
 args = (sys.stdout,)
 formatter = json
 [handler_mozlog]
@@ -97,33 +90,25 @@ class = dockerflow.logging.{name}
 format = %(message)s
 datefmt = %H
 """
-    )
-    logging.config.fileConfig(ini, disable_existing_loggers=False)
+    logging.config.fileConfig(io.StringIO(text), disable_existing_loggers=False)
     logging.getLogger("configured").info("hello %s", "ini")
-    first, second = said(capsys)
+    first, second = parse_all(capsys.readouterr().out)
     assert first["Fields"] == second["Fields"] == {"msg": "hello ini"}
     assert (first["Logger"], second["Logger"]) == ("Dockerflow", "ini")
 
 
-def test_by_hand() -> None:
-    """Everything can be put together in code."""
+@pytest.mark.parametrize(
+    ("style", "format_text"), [("%", "%(message)s"), ("{", "{message}"), ("$", "$message")]
+)
+def test_by_hand(style: Literal["%", "{", "$"], format_text: str) -> None:
+    """Put together in code, with a format of any style, the line is mozlog all the same."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(MozlogFormatter("%(message)s", "%H", "%", "by hand"))
+    handler.setFormatter(MozlogFormatter(format_text, "%H", style, "by hand"))
     logger = logging.Logger("mine")  # noqa: LOG001 - shared with no other test
     logger.addHandler(handler)
-    logger.addHandler(MozlogHandler(stream))
     logger.error("hello", extra={"a": 1}, stack_info=True)
-    first, second = map(json.loads, stream.getvalue().splitlines())
-    assert first["Logger"] == "by hand"
-    assert second["Logger"] == "Dockerflow"
-    assert first["Fields"] == second["Fields"]
-    assert "test_by_hand" in first["Fields"]["stack"]
-
-
-def test_styles() -> None:
-    """Every style and format that logging knows is accepted; the line is mozlog all the same."""
-    for style, fmt in (("%", "%(message)s"), ("{", "{message}"), ("$", "$message")):
-        made = logging.makeLogRecord({"msg": "x"})
-        formatter = MozlogFormatter(fmt, style=style)  # type: ignore[arg-type]
-        assert json.loads(formatter.format(made))["Fields"] == {"msg": "x"}
+    (line,) = parse_all(stream.getvalue())
+    assert line["Logger"] == "by hand"
+    assert line["Fields"].keys() == {"a", "msg", "stack"}
+    assert "in test_by_hand" in line["Fields"]["stack"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import logging.handlers
 import pickle
@@ -16,7 +15,7 @@ import pytest
 
 from dockerflow.logging import MozlogFormatter, MozlogHandler
 
-from .lines import parse, record
+from .lines import fields, parse_all, record
 
 
 def app_logger(*handlers: logging.Handler) -> logging.Logger:
@@ -45,6 +44,12 @@ class Logging(io.StringIO):
         return len(text)
 
 
+def messages(stream: io.StringIO) -> list[object]:
+    """Return the messages of a stream's lines, and of the lines that are logged as a message."""
+    found = [line["Fields"] for line in parse_all(stream.getvalue())]
+    return [each["msg"] if "msg" in each else each["Fields"]["msg"] for each in found]
+
+
 def test_a_stream_that_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is logged while a record is being written goes to the process's standard output."""
     real = io.StringIO()
@@ -54,9 +59,7 @@ def test_a_stream_that_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     logger.addHandler(MozlogHandler())
     logger.info("the message")
     logger.info("another")
-    first, second = map(parse, real.getvalue().splitlines())
-    assert first["Fields"]["Fields"]["msg"] == "the message"
-    assert second["Fields"]["Fields"]["msg"] == "another"
+    assert messages(real) == ["the message", "another"]
 
 
 def test_stdout_replaced_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,20 +70,19 @@ def test_stdout_replaced_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", Logging(logger))
     logger.info("logged")
     print("printed")
-    found = [parse(line)["Fields"]["msg"] for line in before.getvalue().splitlines()]
-    assert found == ["logged", "printed"]
+    assert messages(before) == ["logged", "printed"]
 
 
 @pytest.mark.parametrize("real", [None, Failing()])
 def test_nowhere_to_write(real: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a standard output, it goes to standard error; without both, nothing is raised."""
-    monkeypatch.setattr(sys, "__stdout__", real)
     errors = io.StringIO()
+    monkeypatch.setattr(sys, "__stdout__", real)
     monkeypatch.setattr(sys, "__stderr__", errors)
     logger = app_logger()
     logger.addHandler(MozlogHandler(Logging(logger)))
     logger.info("the message")
-    assert "the message" in errors.getvalue()
+    assert messages(errors) == ["the message"]
     monkeypatch.setattr(sys, "__stderr__", None)
     logger.info("unheard")
 
@@ -106,39 +108,38 @@ def test_a_repr_that_logs() -> None:
             return "<Query>"
 
     logger.info("found", extra={"query": Query()})
-    first, second = (parse(line)["Fields"] for line in stream.getvalue().splitlines())
-    assert first == {"msg": "looking"}
-    assert second == {"query": "<Query>", "msg": "found"}
+    assert messages(stream) == ["looking", "found"]
 
 
 def test_threads_wait_for_each_other() -> None:
     """A record of another thread is written to the stream, and not taken for a nested one."""
-    lines: list[str] = []
-    others: list[threading.Thread] = []
 
     class Slow(io.StringIO):
         def write(self, text: str) -> int:
-            if not others:
-                others.append(threading.Thread(target=logger.info, args=("second",)))
-                others[0].start()
-            lines.append(text)
-            return len(text)
+            if not other.ident:
+                other.start()
+            return super().write(text)
 
-    logger = app_logger(MozlogHandler(Slow()))
+    stream = Slow()
+    logger = app_logger(MozlogHandler(stream))
+    other = threading.Thread(target=logger.info, args=("second",))
     logger.info("first")
-    others[0].join()
-    assert [parse(line.rstrip())["Fields"]["msg"] for line in lines] == ["first", "second"]
+    other.join()
+    assert messages(stream) == ["first", "second"]
 
 
 def test_a_stream_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    """A stream that fails is reported as logging does; one of any encoding takes every line."""
-    handler = MozlogHandler(Failing())
-    handler.handle(record("x"))
+    """A stream that fails is reported as logging does."""
+    MozlogHandler(Failing()).handle(record("x"))
     assert "disk full" in capsys.readouterr().err
+
+
+def test_each_line_is_flushed() -> None:
+    """A line leaves a buffered stream at once."""
     raw = io.BytesIO()
-    handler.setStream(io.TextIOWrapper(raw, encoding="ascii", errors="strict"))
-    handler.handle(record("größe 😀 \udc80"))
-    assert json.loads(raw.getvalue())["Fields"]["msg"] == "größe 😀 \\udc80"
+    handler = MozlogHandler(io.TextIOWrapper(raw))
+    handler.handle(record("x"))
+    assert raw.getvalue().endswith(b"\n")
 
 
 def test_its_name() -> None:
@@ -151,8 +152,7 @@ def test_its_name() -> None:
     assert made.__dict__["logger_name"] == "mine"
     handler.logger_name = "changed"
     app_logger(handler, MozlogHandler(stream, "other")).handle(made)
-    lines = [parse(line) for line in stream.getvalue().splitlines()]
-    assert [line["Logger"] for line in lines] == ["mine", "changed", "other"]
+    assert [line["Logger"] for line in parse_all(stream.getvalue())] == ["mine", "changed", "other"]
     assert type(pickle.loads(pickle.dumps(made)).logger_name) is str
 
 
@@ -163,23 +163,16 @@ class Keeping(logging.handlers.QueueHandler):
         return record
 
 
-@pytest.mark.parametrize("cls", [logging.handlers.QueueHandler, Keeping])
-def test_queue_handlers(cls: type[logging.handlers.QueueHandler]) -> None:
+def test_queue_handlers() -> None:
     """Through a queue a record keeps message, extra and exception."""
-    lines: queue.Queue[logging.LogRecord] = queue.Queue()
-    stream = io.StringIO()
-    logger = app_logger(cls(lines))
-    listener = logging.handlers.QueueListener(lines, MozlogHandler(stream, name="listener"))
-    listener.start()
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    logger = app_logger(logging.handlers.QueueHandler(records), Keeping(records))
     try:
         raise ValueError("v")
     except ValueError:
         logger.exception("failed %s", "here", extra={"a": {1}})
-    listener.stop()
-    parsed = parse(stream.getvalue().rstrip("\n"))
-    assert parsed["Logger"] == "listener"
-    assert parsed["Fields"]["a"] == [1]
-    assert "failed here" in parsed["Fields"]["msg"]
-    assert "ValueError" in stream.getvalue()
-    if cls is Keeping:
-        assert parsed["Fields"]["error"] == "ValueError('v')"
+    prepared, kept = (fields(records.get_nowait()) for _ in range(2))
+    assert (prepared["a"], kept["a"]) == ([1], [1])
+    assert "failed here" in prepared["msg"]
+    assert "ValueError: v" in str(prepared), "logging has made text of it"
+    assert (kept["msg"], kept["error"]) == ("failed here", "ValueError('v')")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import json
 import logging
+from collections import UserDict
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,17 +16,37 @@ from hypothesis import strategies as st
 
 from dockerflow.logging import MozlogFormatter, SafeJSONEncoder
 
-from . import hostile
-from .lines import fields, parse, record
+from .lines import Broken, fields, parse, record
 
 FORMATTER = MozlogFormatter()
 
 
-class Colour(enum.Enum):
-    RED = "red"
-    ODD = float("nan")
-    SELF = object()
+class BrokenMapping(UserDict[str, Any]):
+    """As one whose file or connection is closed."""
 
+    def __iter__(self) -> Iterator[str]:
+        raise OSError("closed")
+
+
+@dataclasses.dataclass
+class Point:
+    x: Any
+    y: Any = 2
+
+
+def circular_dict() -> object:
+    made: dict[str, Any] = {}
+    made["self"] = [made, {"again": made}]
+    return made
+
+
+def circular_point() -> object:
+    made = Point(1)
+    made.x = made
+    return made
+
+
+Colour = enum.Enum("Colour", {"RED": "red", "ODD": float("nan"), "SELF": object()})
 
 # Any str, with lone surrogates too, and what means something to a formatter or in JSON.
 texts = st.text(st.characters(codec=None, categories=None)) | st.sampled_from(
@@ -36,14 +59,13 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
 keys = scalars | st.binary() | st.uuids() | st.sampled_from([(1, 2), frozenset({1}), int, *Colour])
 odd_values = st.one_of(
     *(st.decimals(), st.timedeltas(), st.sets(keys), st.sampled_from([int, ..., *Colour])),
-    *(st.builds(object), st.builds(hostile.Broken), st.builds(hostile.BrokenMapping)),
-    *(st.builds(hostile.circular_dict), st.builds(hostile.circular_point)),
+    *(st.builds(object), st.builds(Broken), st.builds(BrokenMapping)),
+    *(st.builds(circular_dict), st.builds(circular_point)),
 )
 values = st.recursive(
     scalars | odd_values,
     lambda inner: st.one_of(
-        *(st.lists(inner), st.tuples(inner), st.dictionaries(keys, inner)),
-        *(st.builds(hostile.Point, inner), st.builds(hostile.Request, inner, inner)),
+        *(st.lists(inner), st.tuples(inner), st.dictionaries(keys, inner), st.builds(Point, inner))
     ),
     max_leaves=10,
 )
@@ -71,11 +93,11 @@ def test_hostile_records(
     """Any record is one line, which holds what the caller gave; the record stays as it was."""
     made = record(message, *args, level=level, exc_info=error, marker=["<here>"], **extra)
     vars(made).update(own)
-    names = list(vars(made))
+    before = dict(vars(made))
     line = FORMATTER.format(made)
     assert "<here>" in line
     assert extra.keys() <= parse(line)["Fields"].keys()
-    assert list(vars(made)) == names
+    assert vars(made) == before
 
 
 json_values = st.recursive(
@@ -105,8 +127,8 @@ def test_what_safe_json_encoder_says() -> None:
     assert json.dumps({(1, 2): {3}}, cls=SafeJSONEncoder) == '{"(1, 2)": [3]}'
     assert json.dumps(list(range(20_000)), cls=SafeJSONEncoder).endswith(" 19999]")
     assert json.dumps(10**5000, cls=SafeJSONEncoder) == f'"{hex(10**5000)}"'
-    assert json.dumps(hostile.Broken(), cls=SafeJSONEncoder).startswith('"<Broken object')
-    assert "nested too deep" in json.dumps(hostile.circular_dict(), cls=SafeJSONEncoder)
+    assert json.dumps(Broken(), cls=SafeJSONEncoder).startswith('"<Broken object')
+    assert "nested too deep" in json.dumps(circular_dict(), cls=SafeJSONEncoder)
 
 
 def test_lone_surrogates() -> None:
@@ -121,8 +143,8 @@ def test_numbers_that_json_lacks() -> None:
     """NaN, the infinities and numbers too long to write become text."""
     nan, infinity = float("nan"), float("inf")
     long, writable = 10**5000, 2**64
-    values = [nan, infinity, -infinity, long, writable, hostile.Number(5), hostile.Real(2.5)]
-    forms = ["NaN", "Infinity", "-Infinity", hex(long), writable, 5, 2.5]
+    values = [nan, infinity, -infinity, long, writable]
+    forms = ["NaN", "Infinity", "-Infinity", hex(long), writable]
     assert fields(record("x", v=values, w=nan)) == {"v": forms, "w": "NaN", "msg": "x"}
 
 
@@ -131,18 +153,21 @@ def test_keys_that_are_no_text() -> None:
     found = fields(record("x", v={"1": "b", 1: "c", (1, 2): "d", None: "e", False: "f"}))["v"]
     assert (found["1"], found["(1, 2)"], found["null"], found["false"]) == ("b", "d", "e", "f")
     assert sorted(found.values()) == ["b", "c", "d", "e", "f"]
-    same = {hostile.Request("GET", "/"): number for number in range(5000)}
+    same = {Broken(): number for number in range(5000)}
     assert list(fields(record("x", v=same))["v"].values()) == list(range(5000))
 
 
-@pytest.mark.parametrize(
-    "circle", [hostile.circular_dict, hostile.circular_list, hostile.circular_point]
-)
+@pytest.mark.parametrize("circle", [circular_dict, circular_point])
 def test_circular(circle: Any) -> None:
     """A circle is followed for some rounds, and ends in a placeholder."""
-    line = FORMATTER.format(record("x", v=circle()))
-    parse(line)
-    assert "nested too deep>" in line
+    assert "nested too deep>" in str(fields(record("x", v=circle())))
+
+
+def deep(levels: int, kind: str) -> object:
+    made: Any = "bottom"
+    for _ in range(levels):
+        made = {"d": made} if kind == "dict" else [made] if kind == "list" else (made, {"t": 1})
+    return made
 
 
 @pytest.mark.parametrize("kind", ["dict", "list", "tuple"])
@@ -152,19 +177,23 @@ def test_circular(circle: Any) -> None:
 )
 def test_deep(kind: str, levels: int, end: str) -> None:
     """Values are followed twenty levels down, and there is a placeholder below."""
-    line = FORMATTER.format(record("x", v=hostile.deep(levels, kind)))
-    parse(line)
-    assert end in line
+    assert end in str(fields(record("x", v=deep(levels, kind))))
+
+
+def bomb() -> object:
+    """Return a small value that is a huge text by its repetitions."""
+    made: Any = ["boom"]
+    for _ in range(60):
+        made = [made] * 10
+    return made
 
 
 def test_shared_values() -> None:
     """What stands in two places is no circle, and a thousand repetitions are still a line."""
     shared = [1]
     assert fields(record("x", v=[shared, shared]))["v"] == [[1], [1]]
-    for value in (hostile.bomb(), {"a": hostile.bomb()}, hostile.Point(hostile.bomb())):
-        line = FORMATTER.format(record("x", v=value))
-        parse(line)
-        assert len(line) < 1_000_000
+    for value in (bomb(), {"a": bomb()}, Point(bomb())):
+        assert len(str(fields(record("x", v=value)))) < 1_000_000
 
 
 def test_many_values() -> None:
@@ -187,10 +216,12 @@ def test_ten_megabytes() -> None:
 @pytest.mark.parametrize("error", [OSError, MemoryError, RecursionError])
 def test_repr_that_raises(error: type[Exception]) -> None:
     """What a __repr__ or a __str__ raises is said, and goes no further."""
-    found = fields(record("%s and %r", hostile.Broken(error), 2, v=hostile.Broken(error)))
-    assert found["v"] == f"<Broken object, which raised {error.__name__}>"
+    broken = Broken(error)
+    text = f"<Broken object, which raised {error.__name__}>"
+    found = fields(record("%s and %r", broken, 2, v=broken, w={broken: 1}))
+    assert (found["v"], found["w"]) == (text, {text: 1})
     assert "%s and %r" in found["msg"]
-    assert "Broken object" in fields(record(hostile.Broken(error)))["msg"]
+    assert text in fields(record(broken))["msg"]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +241,7 @@ def test_bad_arguments(msg: str, args: tuple[object, ...], said: str) -> None:
 
 def test_little_stack() -> None:
     """At the end of a recursion there is a line for each record."""
-    made = record("the message", v={"a": {1: {2, 3}}}, w=hostile.deep(10, "list"))
+    made = record("the message", v={"a": {1: {2, 3}}}, w=deep(10, "list"))
     lines: list[str] = []
 
     def down() -> None:
@@ -228,23 +259,12 @@ def test_little_stack() -> None:
     assert sum("the message" in line for line in lines) > 90
 
 
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {},
-        {"name": None, "levelno": "20", "created": "soon", "process": "17", "msg": "m"},
-        {"created": float("inf"), "levelno": None, "process": [1], "msg": None},
-        {"exc_info": True, "msg": "m %s", "args": 5},
-        {"exc_info": "text", "exc_text": b"x", "stack_info": 5, "logger_name": 5},
-    ],
-)
-def test_made_records(attributes: dict[str, Any]) -> None:
-    """A record that was received, of odd types or without an attribute, gives a line of it all."""
-    odd = logging.makeLogRecord({**attributes, "marker": "<here>"})
-    line = FORMATTER.format(odd)
+@pytest.mark.parametrize("name", list(vars(logging.makeLogRecord({}))))
+def test_received_records(name: str) -> None:
+    """A record that was received, with an odd attribute or without one, is a line of the rest."""
+    made = logging.makeLogRecord({"marker": "<here>", "created": "soon", name: 5})
+    line = FORMATTER.format(made)
     assert "<here>" in line
-    assert "soon" in line or attributes.get("created") != "soon"
-    for name in list(vars(odd)):
-        made = logging.makeLogRecord(vars(odd))
-        del vars(made)[name]
-        assert "<here>" in FORMATTER.format(made) or name == "marker"
+    assert "soon" in line or name == "created"
+    del vars(made)[name]
+    assert "<here>" in FORMATTER.format(made)

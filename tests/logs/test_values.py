@@ -11,7 +11,7 @@ import ipaddress
 import numbers
 import pathlib
 import uuid
-from collections import ChainMap, OrderedDict, UserDict
+from collections import OrderedDict, UserDict
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -71,7 +71,6 @@ class User:
         (Level.ONE, 1),
         (Name.A, "a"),
         ({3, 1, 2}, [1, 2, 3]),
-        ({30, 4, 1.5}, [1.5, 4, 30]),
         (frozenset({"b", "a"}), ["a", "b"]),
         ({"b", 1, None}, ["b", 1, None]),
         ({uuid.UUID(int=2), uuid.UUID(int=1)}, [str(uuid.UUID(int=1)), str(uuid.UUID(int=2))]),
@@ -80,7 +79,6 @@ class User:
         (Pair(1, 2), [1, 2]),
         ({"a": 1}.keys(), ["a"]),
         (MappingProxyType({"a": {1}}), {"a": [1]}),
-        (ChainMap({"a": 1}, {"a": 2, "b": 3}), {"a": 1, "b": 3}),
         (OrderedDict(b=1, a=2), {"b": 1, "a": 2}),
         (User("ann", {"y", "x"}), {"name": "ann", "tags": ["x", "y"]}),
         (ValueError("v\n"), "ValueError('v\\n')"),
@@ -88,7 +86,6 @@ class User:
         (bytearray(b"ab"), "bytearray(b'ab')"),
         (memoryview(b"ab"), "b'ab'"),
         (1j, "1j"),
-        (range(3), "range(0, 3)"),
         (int, "<class 'int'>"),
         (User, repr(User)),
     ],
@@ -114,6 +111,13 @@ class Inexact:
 
     def __float__(self) -> float:
         return 7.5
+
+
+class Double(float):
+    """As the one that is a float."""
+
+    def __repr__(self) -> str:
+        return "np.float64(2.5)"
 
 
 numbers.Integral.register(Whole)
@@ -157,7 +161,7 @@ class Inherited(Account):
 @pytest.mark.parametrize(
     ("value", "form"),
     [
-        *((Whole(), 7), (Inexact(), 7.5), (LazyText(), "text")),
+        *((Whole(), 7), (Inexact(), 7.5), (Double(2.5), 2.5), (LazyText(), "text")),
         (URL("user", "hunter2"), "postgresql://user:***@host"),
         *((Account("secret"), "<Account>"), (Inherited("secret"), "<Account>")),
     ],
@@ -203,10 +207,6 @@ class HTTPConnection(UserDict[str, Any]):
         return self.data
 
 
-class StarletteRequest(HTTPConnection):
-    pass
-
-
 class OutgoingRequest:
     """As httpx's."""
 
@@ -229,7 +229,7 @@ class PullRequest:
     ("value", "form"),
     [
         (DjangoRequest(), "GET /page"),
-        (StarletteRequest(method="POST", path="/s", query_string=b"a"), "POST /s"),
+        (HTTPConnection(method="POST", path="/s", query_string=b"a"), "POST /s"),
         (HTTPConnection(path="/w", query_string=b"a"), "WEBSOCKET /w"),
         (OutgoingRequest(), "PUT /path"),
         (LoginRequest("POST", "/in"), {"method": "POST", "path": "/in"}),
