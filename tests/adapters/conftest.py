@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 from dockerflow.logging import MozlogFormatter, RequestIdLogFilter
-from tests.adapters.harness import Framework, Options, RunningApp, installed_frameworks
+from tests.adapters.harness import ASGIApp, Framework, Options, RunningApp, installed_frameworks
+
+Serve = Callable[..., ASGIApp]
 
 
 @pytest.fixture(params=installed_frameworks(), ids=lambda framework: framework.name)
@@ -87,3 +90,14 @@ def log() -> Iterator[Log]:
     yield handler
     root.setLevel(level)
     root.removeHandler(handler)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serve ASGI applications, each on an event loop of its own."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(app: Any) -> ASGIApp:
+            return stack.enter_context(contextlib.closing(ASGIApp(app)))
+
+        yield serve

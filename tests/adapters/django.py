@@ -1,29 +1,29 @@
-"""Requests to Django applications: to one view, and to the heartbeat.
+"""Requests to Django applications: to the views of the conformance suite, or to one of a test.
 
 Its settings are those of :mod:`tests.adapters.apps.django`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import json
 from collections.abc import Callable, Generator
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.core.checks.registry import registry as django_registry
-from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
-from django.http import HttpRequest, HttpResponse
-from django.test import Client, override_settings
-from django.urls import path
+from django.db import connection
+from django.http import HttpRequest
+from django.test import override_settings
+from django.urls import re_path
 
 from dockerflow.checks import default_registry
-from tests.adapters.apps import django as served
-from tests.adapters.harness import Answer, ASGIApp, WSGIApp
+from tests.adapters.apps.django import AsyncViews, TaskHandler, Views
+from tests.adapters.harness import Answer, ASGIApp, RequestOptions, WSGIApp
 
 OURS = "dockerflow.django.middleware.DockerflowMiddleware"
 AUTH = [
@@ -32,105 +32,75 @@ AUTH = [
 ]
 
 View = Callable[[HttpRequest], Any]
+Get = Callable[..., Answer]
 
 
-def serving(view: Callable[..., Any], **settings: Any) -> override_settings:
-    """Serve one view, at any path."""
-    urls = type("Urls", (), {"urlpatterns": [path("", view), path("<path:rest>", view)]})
-    return override_settings(ROOT_URLCONF=urls, **{"MIDDLEWARE": [OURS], **settings})
+def serving(pages: View | type = Views, **settings: Any) -> override_settings:
+    """Serve a project's URLs, or one view at any path."""
+    if not isinstance(pages, type):
+        pages = type("Urls", (), {"urlpatterns": [re_path("", pages)]})
+    return override_settings(**{"ROOT_URLCONF": pages, "MIDDLEWARE": [OURS], **settings})
 
 
-def get(view: View, where: str = "/page", **settings: Any) -> Answer:
+def get(
+    where: str, pages: View | type = Views, sent: RequestOptions | None = None, **settings: Any
+) -> Answer:
     """Answer one request under WSGI."""
-    with serving(lambda request, rest="": view(request), **settings):
-        return WSGIApp(WSGIHandler()).request(where)
+    with serving(pages, **settings):
+        return WSGIApp(WSGIHandler()).request(where, **(sent or {}))
 
 
-def call(handler: Any, environ: dict[str, Any]) -> Any:
-    """Call a WSGI application, and return what the server would send."""
-    return handler(environ, lambda status, headers: None)
+def aget(
+    where: str, pages: View | type = AsyncViews, sent: RequestOptions | None = None, **settings: Any
+) -> Answer:
+    """Answer one request under ASGI."""
 
+    async def awaited(request: HttpRequest) -> Any:
+        return pages(request)
 
-def aget(view: View, where: str = "/page", *, read: int | None = None, **settings: Any) -> Answer:
-    """Answer one request under ASGI, in a task of its own."""
+    pages_or_view = pages if isinstance(pages, type) else awaited
+    with serving(pages_or_view, **settings), contextlib.closing(ASGIApp(TaskHandler())) as app:
+        return app.request(where, **(sent or {}))
 
-    async def awaited(request: HttpRequest, rest: str = "") -> Any:
-        response = view(request)
-        return await response if asyncio.iscoroutine(response) else response
-
-    with serving(awaited, **settings):
-        app = ASGIApp(served.asgi_application())
-        try:
-            return app.request(where, read=read)
-        finally:
-            app.close()
-
-
-is_async = served.is_async
 
 BOTH = pytest.mark.parametrize("answer", [get, aget], ids=["wsgi", "asgi"])
 
 
-def hello(request: HttpRequest) -> HttpResponse:
-    """Be a view."""
-    return HttpResponse("hello")
+def heartbeat(answer: Get = get, **settings: Any) -> Any:
+    """Return what is answered as JSON."""
+    return json.loads(answer("/__heartbeat__", **settings).body)
 
 
-class Sync:
-    """A middleware that knows no async."""
-
-    def __init__(self, get_response: View) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> Any:
-        """Hand on."""
-        return self.get_response(request)
+def call(environ: dict[str, Any]) -> Any:
+    """Call the WSGI application, and return what the server would send."""
+    handler: Any = WSGIHandler()
+    return handler(environ, lambda status, headers: None)
 
 
-SYNC = f"{__name__}.Sync"
+def sync(get_response: View) -> View:
+    """Be a middleware that knows no async, which Django takes any function for."""
+    return get_response
 
 
-# ---------------------------------------------------------------------- heartbeats
+SYNC = f"{__name__}.sync"
 
 
 @functools.cache
 def migrate() -> None:
     """Make the tables of the installed applications."""
     call_command("migrate", verbosity=0)
+    connection.close()
 
 
 @contextlib.contextmanager
-def alone() -> Generator[None, None, None]:
-    """Show what checks say, and leave the registries as they were."""
+def alone() -> Generator[None]:
+    """Show what a test's own checks say, over a database with its tables."""
+    migrate()
     registered = set(django_registry.registered_checks)
-    others = dict(default_registry.checks)
-    default_registry.clear_checks()
-    with override_settings(DOCKERFLOW_HEARTBEAT_SHOW_DETAILS=True):
+    with (
+        mock.patch.dict(default_registry.checks, clear=True),
+        mock.patch.object(django_registry, "registered_checks", registered),
+        mock.patch("dockerflow.django.checks.database.KEPT_FOR", 0),
+        override_settings(DOCKERFLOW_HEARTBEAT_SHOW_DETAILS=True, DOCKERFLOW_CHECK_TIMEOUT=60),
+    ):
         yield
-    default_registry.checks.clear()
-    default_registry.checks.update(others)
-    django_registry.registered_checks = registered
-
-
-def heartbeat(where: str = "/__heartbeat__", **settings: Any) -> Any:
-    """Return what is answered as JSON under WSGI."""
-    with override_settings(**settings):
-        return Client().get(where).json()
-
-
-def asgi(where: str = "/__heartbeat__", **settings: Any) -> Answer:
-    """Answer one request under ASGI."""
-    with override_settings(**settings):
-        app = ASGIApp(ASGIHandler())
-        try:
-            return app.request(where)
-        finally:
-            app.close()
-
-
-def asgi_heartbeat(where: str = "/__heartbeat__", **settings: Any) -> Any:
-    """Return what is answered as JSON under ASGI."""
-    return json.loads(asgi(where, **settings).body)
-
-
-BEATS = pytest.mark.parametrize("beat", [heartbeat, asgi_heartbeat], ids=["wsgi", "asgi"])

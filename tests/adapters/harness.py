@@ -1,6 +1,6 @@
 """What a framework brings to the conformance suite: an application, and its differences on purpose.
 
-Each framework has a module in :mod:`tests.adapters.apps` of its own name with a ``FRAMEWORK``. Its
+Each framework has a module in :mod:`tests.adapters.apps` of its own name with ``FRAMEWORKS``. Its
 ``start`` builds an application with these routes and the Dockerflow extension:
 
 ===================== ============================================================================
@@ -26,13 +26,13 @@ import asyncio
 import importlib
 import importlib.util
 import io
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypedDict, TypeVar, Unpack
 from urllib.parse import unquote_to_bytes
+from wsgiref.util import setup_testing_defaults
 
 from dockerflow.checks import Check, CheckRegistry
 
@@ -58,25 +58,24 @@ class Answer:
         return values[0] if values else None
 
 
+class RequestOptions(TypedDict, total=False):
+    """What a request may have besides its path and method.
+
+    ``query`` is the raw query string; ``read`` is the number of body chunks after which the client
+    goes away, which by default reads to the end.
+    """
+
+    query: str
+    headers: Mapping[str, str] | None
+    body: bytes
+    read: int | None
+
+
 class RunningApp(Protocol):
     """An application that answers requests."""
 
-    def request(
-        self,
-        path: str,
-        method: str = "GET",
-        *,
-        query: str = "",
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        read: int | None = None,
-    ) -> Answer:
-        """Send a request and return the answer when the application is done with it.
-
-        :param query: the raw query string.
-        :param read: the number of body chunks after which the client goes away; by default it
-            reads to the end.
-        """
+    def request(self, path: str, method: str = "GET", **options: Unpack[RequestOptions]) -> Answer:
+        """Send a request and return the answer when the application is done with it."""
         ...
 
     def close(self) -> None:
@@ -114,8 +113,6 @@ class Framework:
     :param logger: the logger of ``/__error__`` and of the adapter's own troubles.
     :param lbheartbeat_body: what ``/__lbheartbeat__`` answers.
     :param trailing_slash: whether the endpoints answer with a trailing slash, too.
-    :param missing_status: the status of a path that no route has.
-    :param is_async: whether it runs on an event loop.
     :param decoded_path: whether the application sees a path without its percent-escapes.
     :param longest_header: the length of the longest header value that is let through.
     :param crash_page_has_id: whether the page of an unhandled exception passes the adapter.
@@ -126,8 +123,6 @@ class Framework:
     logger: str
     lbheartbeat_body: bytes = b""
     trailing_slash: bool = False
-    missing_status: int = 404
-    is_async: bool = False
     decoded_path: bool = True
     longest_header: int = 100_000
     crash_page_has_id: bool = True
@@ -143,11 +138,7 @@ def installed_frameworks() -> list[Framework]:
         for name in FRAMEWORKS
         if importlib.util.find_spec(f"dockerflow.{name}") is not None
     ]
-    return [
-        framework
-        for module in modules
-        for framework in getattr(module, "FRAMEWORKS", (module.FRAMEWORK,))
-    ]
+    return [framework for module in modules for framework in module.FRAMEWORKS]
 
 
 class Teapot(Exception):
@@ -155,7 +146,11 @@ class Teapot(Exception):
 
 
 def environ_of(
-    path: str, method: str, query: str, headers: Mapping[str, str] | None, body: bytes
+    path: str,
+    method: str = "GET",
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
 ) -> dict[str, Any]:
     """Build the WSGI environment of a request, its path and headers as raw as a server has them."""
     environ: dict[str, Any] = {
@@ -163,21 +158,13 @@ def environ_of(
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
         "QUERY_STRING": query,
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "127.0.0.1",
         "CONTENT_LENGTH": str(len(body)),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
+        "HTTP_HOST": "localhost",
         "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
     }
-    for name, value in {"Host": "localhost", **(headers or {})}.items():
+    for name, value in (headers or {}).items():
         environ["HTTP_" + name.upper().replace("-", "_")] = value
+    setup_testing_defaults(environ)
     return environ
 
 
@@ -187,17 +174,11 @@ class WSGIApp:
     def __init__(self, app: Callable[..., Any]) -> None:
         self.app = app
 
-    def request(
-        self,
-        path: str,
-        method: str = "GET",
-        *,
-        query: str = "",
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        read: int | None = None,
-    ) -> Answer:
+    def request(self, path: str, method: str = "GET", **options: Unpack[RequestOptions]) -> Answer:
         """Send a request; a client that goes away is a body closed before its end."""
+        query, headers = options.get("query", ""), options.get("headers")
+        environ = environ_of(path, method, query, headers, options.get("body", b""))
+        read = options.get("read")
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
@@ -207,7 +188,7 @@ class WSGIApp:
         chunks: list[bytes] = []
         error: BaseException | None = None
         try:
-            result = self.app(environ_of(path, method, query, headers, body), start_response)
+            result = self.app(environ, start_response)
             try:
                 for chunk in () if read == 0 else result:
                     chunks.append(chunk)
@@ -218,9 +199,7 @@ class WSGIApp:
                     result.close()
         except Exception as raised:
             error = raised
-        if not started:
-            started.append(("500 Internal Server Error", []))
-        status, sent = started[0]
+        status, sent = started[0] if started else ("500 Internal Server Error", [])
         return Answer(int(status[:3]), sent, b"".join(chunks), error)
 
     def close(self) -> None:
@@ -235,70 +214,47 @@ class ASGIApp:
 
     def __init__(self, app: Callable[..., Any], *, lifespan: bool = False) -> None:
         self.app = app
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.loop: asyncio.AbstractEventLoop
+        self._events: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        started: Future[None] = Future()
+        serving = self._serve(started, lifespan)
+        self._thread = threading.Thread(target=asyncio.run, args=[serving], daemon=True)
         self._thread.start()
-        self._stop: asyncio.Event | None = None
-        self._lifespan: Future[None] | None = None
+        started.result(30)
+
+    async def _serve(self, started: Future[None], lifespan: bool) -> None:
+        async def send(message: dict[str, Any]) -> None:
+            assert not message["type"].endswith(".failed"), message
+            if message["type"] == "lifespan.startup.complete":
+                started.set_result(None)
+
+        self.loop = asyncio.get_running_loop()
         if lifespan:
-            started: Future[None] = Future()
-            self._lifespan = self.submit(self._live(started))
-            started.result(30)
+            self._events.put_nowait({"type": "lifespan.startup"})
+            scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+            await self.app(scope, self._events.get, send)
+        else:
+            started.set_result(None)
+            await self._events.get()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the application's loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
-    async def _live(self, started: Future[None]) -> None:
-        self._stop = asyncio.Event()
-        begun = False
-
-        async def receive() -> dict[str, Any]:
-            nonlocal begun
-            assert self._stop is not None
-            if begun:
-                await self._stop.wait()
-                return {"type": "lifespan.shutdown"}
-            begun = True
-            return {"type": "lifespan.startup"}
-
-        async def send(message: dict[str, Any]) -> None:
-            if message["type"] == "lifespan.startup.complete":
-                started.set_result(None)
-            assert not message["type"].endswith(".failed"), message
-
-        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-        await self.app(scope, receive, send)
-
-    def request(
-        self,
-        path: str,
-        method: str = "GET",
-        *,
-        query: str = "",
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        read: int | None = None,
-    ) -> Answer:
+    def request(self, path: str, method: str = "GET", **options: Unpack[RequestOptions]) -> Answer:
         """Send a request and return the answer when the application is done with it."""
-        exchange = self.exchange(path, method, query=query, headers=headers, body=body, read=read)
-        return self.submit(exchange).result(30)
+        return self.submit(self.exchange(path, method, **options)).result(30)
 
     async def exchange(
-        self,
-        path: str,
-        method: str = "GET",
-        *,
-        query: str = "",
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        read: int | None = None,
+        self, path: str, method: str = "GET", **options: Unpack[RequestOptions]
     ) -> Answer:
         """Do what :meth:`request` does, in the application's loop; many may run at once."""
-        raw_headers = [
-            (name.lower().encode("latin-1"), value.encode("latin-1", "surrogateescape"))
-            for name, value in {"Host": "localhost", **(headers or {})}.items()
-        ]
+        body = options.get("body", b"")
+        headers = {
+            "Host": "localhost",
+            "Content-Length": str(len(body)),
+            **(options.get("headers") or {}),
+        }
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -307,9 +263,12 @@ class ASGIApp:
             "scheme": "http",
             "path": unquote_to_bytes(path).decode("utf-8", "replace"),
             "raw_path": path.encode("ascii"),
-            "query_string": query.encode("ascii"),
+            "query_string": options.get("query", "").encode("ascii"),
             "root_path": "",
-            "headers": [*raw_headers, (b"content-length", str(len(body)).encode())],
+            "headers": [
+                (name.lower().encode("latin-1"), value.encode("latin-1", "surrogateescape"))
+                for name, value in headers.items()
+            ],
             "client": ("127.0.0.1", 50000),
             "server": ("localhost", 80),
             "state": {},
@@ -332,7 +291,7 @@ class ASGIApp:
                 start.update(message)
             elif message.get("body") and method != "HEAD":  # which servers don't send
                 chunks.append(message["body"])
-                if len(chunks) == read:
+                if len(chunks) == options.get("read"):
                     gone.set()
 
         error: BaseException | None = None
@@ -348,17 +307,6 @@ class ASGIApp:
 
     def close(self) -> None:
         """End the application and its loop."""
-        if self._lifespan is not None and self._stop is not None:
-            self.loop.call_soon_threadsafe(self._stop.set)
-            self._lifespan.result(30)
-        self.submit(_cancel_all()).result(30)
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.loop.call_soon_threadsafe(self._events.put_nowait, {"type": "lifespan.shutdown"})
         self._thread.join(30)
-        self.loop.close()
-
-
-async def _cancel_all() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+        assert not self._thread.is_alive()

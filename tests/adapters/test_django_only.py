@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import io
 import json
 import pathlib
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 from unittest import mock
 
 import django
@@ -30,8 +30,10 @@ from dockerflow.checks import default_registry
 from dockerflow.django import signals, views
 from dockerflow.django.middleware import DockerflowMiddleware
 from tests.adapters.conftest import Log
-from tests.adapters.django import BEATS, OURS, SYNC, alone, asgi, asgi_heartbeat, heartbeat, migrate
+from tests.adapters.django import AUTH, BOTH, OURS, SYNC, Get, alone, get, heartbeat, serving
 from tests.adapters.harness import ASGIApp
+
+SECURITY = "django.middleware.security.SecurityMiddleware"
 
 
 @pytest.fixture(autouse=True)
@@ -40,42 +42,53 @@ def _alone() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def migrated() -> None:
-    """A database with the tables of the installed applications."""
-    migrate()
+class Mine(DockerflowMiddleware):
+    """A middleware of a project, with a method in sync."""
+
+    def process_request(self, request: Any) -> Any:
+        """Hand on."""
+        return super().process_request(request)
 
 
-def included(prefix: str = "ops/") -> type:
-    return type("Urls", (), {"urlpatterns": [path(prefix, include("dockerflow.django.urls"))]})
+class Included:
+    """The URLs of a project that includes the endpoints."""
+
+    urlpatterns: ClassVar = [path("ops/", include("dockerflow.django.urls"))]
+
+
+def manage_check() -> str:
+    """Return what manage.py check says."""
+    output = io.StringIO()
+    call_command("check", stdout=output, stderr=output)
+    return output.getvalue()
 
 
 # ---------------------------------------------------------------------- the endpoints
 
 
-def test_placed_first() -> None:
+@pytest.mark.parametrize(
+    ("hosts", "refusal"), [(["example.org"], 400), (["*"], 301)], ids=["host", "https"]
+)
+def test_placed_first(hosts: list[str], refusal: int) -> None:
     """Placed first, the endpoints answer before hosts, SSL and users are asked about."""
-    stack = [
-        OURS,
-        "django.middleware.security.SecurityMiddleware",
-        "django.middleware.common.CommonMiddleware",
+    stack = [OURS, SECURITY, "django.middleware.common.CommonMiddleware"]
+    guards: dict[str, Any] = {"ALLOWED_HOSTS": hosts, "SECURE_SSL_REDIRECT": True}
+    statuses = [
+        get(where, MIDDLEWARE=stack, **guards).status
+        for where in ("/__heartbeat__", "/__lbheartbeat__", "/")
     ]
-    for hosts, refusal in ((["example.org"], 400), (["*"], 301)):
-        with override_settings(ALLOWED_HOSTS=hosts, SECURE_SSL_REDIRECT=True, MIDDLEWARE=stack):
-            for name in ("heartbeat", "lbheartbeat"):
-                assert Client().get(f"/__{name}__").status_code == 200
-            assert Client().get("/").status_code == refusal
+    assert statuses == [200, 200, refusal]
 
 
 @pytest.mark.parametrize("where", ["/x__lbheartbeat__", "/__lbheartbeat__//"])
 def test_other_paths(where: str) -> None:
     """Paths that look like an endpoint are the application's own."""
-    assert Client().get(where).status_code == 404
+    assert get(where).status == 404
 
 
 def test_urls() -> None:
     """The endpoints can be included at a prefix, with their names."""
-    with override_settings(ROOT_URLCONF=included(), MIDDLEWARE=[]):
+    with serving(Included, MIDDLEWARE=[]):
         assert Client().get("/ops/__lbheartbeat__").status_code == 200
         assert Client().get("/ops/__heartbeat__/").json()["status"] == "ok"
         assert Client().get("/ops/__version__").status_code == 404
@@ -92,50 +105,35 @@ def test_urls_of_a_project_that_guards_its_views(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
     stack: list[str] = []
     if django.VERSION >= (5, 1):
-        stack = [
-            "django.contrib.sessions.middleware.SessionMiddleware",
-            "django.contrib.auth.middleware.AuthenticationMiddleware",
-            "django.contrib.auth.middleware.LoginRequiredMiddleware",
-        ]
-    with (
-        override_settings(ROOT_URLCONF=included(), MIDDLEWARE=stack),
-        mock.patch.object(connection, "ensure_connection", side_effect=AssertionError),
-    ):
-        assert Client().get("/ops/__heartbeat__").status_code == 200
-
-
-class Extended(DockerflowMiddleware):
-    """A middleware of a project, with a method in sync."""
-
-    def process_request(self, request: Any) -> Any:
-        """Hand on."""
-        return super().process_request(request)
+        stack = [*AUTH, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    with mock.patch.object(connection, "ensure_connection", side_effect=AssertionError):
+        page = get("/ops/__heartbeat__", Included, MIDDLEWARE=stack)
+    assert page.status == 200
 
 
 @pytest.mark.parametrize(
-    ("path", "stack"),
+    ("where", "stack"),
     [
         ("/ops/__heartbeat__", []),
         ("/__heartbeat__", [OURS]),
         ("/__heartbeat__", [OURS, SYNC]),
-        ("/__heartbeat__", [f"{__name__}.Extended"]),
+        ("/__heartbeat__", [f"{__name__}.Mine"]),
     ],
     ids=["urls", "middleware", "beside a sync one", "subclass"],
 )
-def test_loop_of_async_checks(path: str, stack: list[str]) -> None:
+def test_loop_of_async_checks(where: str, stack: list[str]) -> None:
     """Under ASGI async checks run on the application's loop, wherever the request is answered."""
     loops: list[object] = []
 
+    @default_registry.register
     async def check() -> None:
         loops.append(asyncio.get_running_loop())
 
-    default_registry.register(check)
-    with override_settings(ROOT_URLCONF=included(), MIDDLEWARE=stack):
-        app = ASGIApp(ASGIHandler())
-        try:
-            assert app.request(path).status == 200
-        finally:
-            app.close()
+    with (
+        serving(Included, MIDDLEWARE=stack),
+        contextlib.closing(ASGIApp(ASGIHandler())) as app,
+    ):
+        assert app.request(where).status == 200
     assert loops == [app.loop]
 
 
@@ -152,51 +150,32 @@ def test_views_by_themselves() -> None:
 # ---------------------------------------------------------------------- the version
 
 
-def version_of(root: str) -> dict[str, str]:
-    """Be a version callback."""
-    return {"version": root}
-
-
-async def version_of_async(root: str) -> dict[str, str]:
-    """Be an async version callback."""
-    return {"version": root}
-
-
-def version_by_query(root: str) -> dict[str, int]:
+def version_of(root: str) -> dict[str, Any]:
     """Be a version callback that asks the database."""
-    return {"users": User.objects.count()}
+    return {"version": root, "users": User.objects.count()}
 
 
-def test_no_base_dir() -> None:
-    """Without BASE_DIR the version is looked for in /app."""
-    with mock.patch("dockerflow.version.get_version", return_value={"a": 1}) as get_version:
-        assert heartbeat("/__version__") == {"a": 1}
-    assert get_version.call_args_list == [mock.call("/app")]
+async def version_of_async(root: str) -> dict[str, Any]:
+    """Be an async version callback."""
+    return {"version": root, "users": await User.objects.acount()}
 
 
+@BOTH
 @pytest.mark.parametrize("callback", ["version_of", "version_of_async"])
-def test_version_callback_by_its_path(tmp_path: pathlib.Path, callback: str) -> None:
-    """DOCKERFLOW_VERSION_CALLBACK takes a dotted path, and gets BASE_DIR as text or else /app."""
+def test_version_callback(answer: Get, tmp_path: pathlib.Path, callback: str) -> None:
+    """A callback is found by its path, gets BASE_DIR or else /app, and may use the ORM."""
     mine = {"DOCKERFLOW_VERSION_CALLBACK": f"{__name__}.{callback}"}
-    assert heartbeat("/__version__", BASE_DIR=tmp_path, **mine) == {"version": str(tmp_path)}
-    assert json.loads(asgi("/__version__", **mine).body) == {"version": "/app"}
-
-
-def test_version_callback_that_asks_the_database(migrated: None) -> None:
-    """A version callback may use the ORM, under ASGI too."""
-    mine = {"DOCKERFLOW_VERSION_CALLBACK": f"{__name__}.version_by_query"}
-    assert heartbeat("/__version__", **mine) == asgi_heartbeat("/__version__", **mine)
+    placed = json.loads(answer("/__version__", BASE_DIR=tmp_path, **mine).body)
+    assert placed == {"version": str(tmp_path), "users": 0}
+    assert json.loads(answer("/__version__", **mine).body) == {"version": "/app", "users": 0}
 
 
 def test_version_callback_that_is_not_there(log: Log) -> None:
     """A callback that can't be imported is a 500 that names the setting, and is logged."""
-    with override_settings(DOCKERFLOW_VERSION_CALLBACK="tests.adapters.no_such.callback"):
-        answer = Client().get("/__version__")
-    assert answer.status_code == 500
-    assert answer.content.startswith(
-        b"DOCKERFLOW_VERSION_CALLBACK is 'tests.adapters.no_such.callback'"
-    )
-    assert b"No module" not in answer.content  # an import error may hold a password
+    page = get("/__version__", DOCKERFLOW_VERSION_CALLBACK="tests.adapters.no_such.callback")
+    assert page.status == 500
+    assert page.body.startswith(b"DOCKERFLOW_VERSION_CALLBACK is 'tests.adapters.no_such.callback'")
+    assert b"No module" not in page.body  # an import error may hold a password
     assert len(log.of("dockerflow.django")) == 1
 
 
@@ -217,28 +196,31 @@ class Elsewhere:
         return []
 
 
-def test_default_checks(migrated: None) -> None:
+ACME = f"{__name__}.acme_check"
+
+
+def test_default_checks() -> None:
     """Without DOCKERFLOW_CHECKS the database and its migrations are checked."""
     with override_settings():
         del settings.DOCKERFLOW_CHECKS
-        body = heartbeat()
-    assert body["checks"] == {"check_database_connected": "ok", "check_migrations_applied": "ok"}
+        found = heartbeat()["checks"]
+    assert found == {"check_database_connected": "ok", "check_migrations_applied": "ok"}
 
 
-@BEATS
-def test_arguments(beat: Callable[..., Any]) -> None:
+@BOTH
+def test_arguments(answer: Get) -> None:
     """Checks get what Django's framework gives, as far as they take it."""
 
+    @default_registry.register
     def takes_one(databases: Any) -> Any:
         return Info(databases[0])
 
+    @default_registry.register
     def takes_none() -> Any:
         return Info("called")
 
-    default_registry.register(takes_one)
-    default_registry.register(takes_none)
     default_registry.register(list, name="builtin")
-    body = beat(DOCKERFLOW_CHECKS=[f"{__name__}.acme_check", Elsewhere.acme_check])
+    body = heartbeat(answer, DOCKERFLOW_CHECKS=[ACME, Elsewhere.acme_check])
     texts = [text for each in body["details"].values() for text in each["messages"].values()]
     assert texts == ["None {'databases': ['default']}", "default", "called"]
 
@@ -247,11 +229,8 @@ def test_checks_of_one_name() -> None:
     """Two checks of one name are told apart by their dotted paths, and one check runs once."""
     django_registry.register(Elsewhere.acme_check)
     django_registry.register(acme_check)
-    body = heartbeat(DOCKERFLOW_CHECKS=[f"{__name__}.acme_check"] * 2)
-    assert body["checks"] == {
-        f"{__name__}.acme_check": "info",
-        f"{__name__}.Elsewhere.acme_check": "ok",
-    }
+    found = heartbeat(DOCKERFLOW_CHECKS=[ACME, ACME])["checks"]
+    assert found == {ACME: "info", f"{__name__}.Elsewhere.acme_check": "ok"}
     default_registry.register(acme_check, name="mine")
     assert heartbeat()["checks"] == {"acme_check": "ok", "mine": "info"}
 
@@ -292,12 +271,12 @@ def test_silenced_checks(log: Log) -> None:
         assert len(log.of("dockerflow.checks.registry")) == 2
 
 
-@BEATS
-def test_unknown_check(log: Log, beat: Callable[..., Any]) -> None:
+@BOTH
+def test_unknown_check(log: Log, answer: Get) -> None:
     """A path that leads nowhere fails the heartbeat, and the log names it."""
-    assert beat(DOCKERFLOW_CHECKS=None)["checks"] == {}
-    body = beat(DOCKERFLOW_CHECKS=["acme.no.such", f"{__name__}.acme_check"])
-    assert body["checks"] == {"such": "error", "acme_check": "info"}
+    assert heartbeat(answer, DOCKERFLOW_CHECKS=None)["checks"] == {}
+    found = heartbeat(answer, DOCKERFLOW_CHECKS=["acme.no.such", ACME])["checks"]
+    assert found == {"such": "error", "acme_check": "info"}
     (line,) = [line for line in log.of("dockerflow.checks.registry") if line["Severity"] == 3]
     assert "DOCKERFLOW_CHECKS is 'acme.no.such'" in line["Fields"]["traceback"]
 
@@ -312,36 +291,23 @@ def test_unknown_check(log: Log, beat: Callable[..., Any]) -> None:
     ],
     ids=str,
 )
-def test_wrong_settings(log: Log, wrong: dict[str, Any]) -> None:
+def test_wrong_settings(wrong: dict[str, Any]) -> None:
     """A wrong setting is an error of manage.py check, and changes no answer but the endpoint's."""
     (name,) = wrong
-    with override_settings(**wrong):
-        with pytest.raises(SystemCheckError, match=name):
-            call_command("check", stdout=io.StringIO())
-        assert Client().get("/").status_code == 200
-        assert Client().get("/__heartbeat__").status_code in (200, 500)
-
-
-SECURITY = "django.middleware.security.SecurityMiddleware"
-
-
-class Mine(DockerflowMiddleware):
-    """A middleware of a project."""
+    with override_settings(**wrong), pytest.raises(SystemCheckError, match=name):
+        manage_check()
+    assert get("/", **wrong).status == 200
+    assert get("/__heartbeat__", **wrong).status in (200, 500)
 
 
 @pytest.mark.parametrize("ours", [OURS, f"{__name__}.Mine"])
 def test_middleware_that_is_not_first(ours: str) -> None:
     """manage.py check warns where another middleware may answer before ours, and still passes."""
-
-    def checked(*stack: str) -> str:
-        output = io.StringIO()
-        with override_settings(MIDDLEWARE=list(stack)):
-            call_command("check", stdout=output, stderr=output)
-        return output.getvalue()
-
-    assert f"(dockerflow.W001) {SECURITY} stands before" in checked(SECURITY, ours)
-    assert "dockerflow.W001" not in checked(ours, SECURITY)
-    assert "dockerflow.W001" not in checked(SECURITY)
+    with override_settings(MIDDLEWARE=[SECURITY, ours]):
+        assert f"(dockerflow.W001) {SECURITY} stands before" in manage_check()
+    for stack in ([ours, SECURITY], [SECURITY], [SYNC, ours]):
+        with override_settings(MIDDLEWARE=stack):
+            assert "dockerflow.W001" not in manage_check()
 
 
 def test_details_by_default() -> None:
@@ -352,52 +318,26 @@ def test_details_by_default() -> None:
         assert "checks" in heartbeat(DEBUG=True)
 
 
-HANGING = """
-import asyncio
-from django.test import Client
-import tests.adapters.apps.django
-from dockerflow import checks
-
-@checks.register(timeout=0.1)
-async def hung():
-    await asyncio.Event().wait()
-
-assert Client().get("/__heartbeat__").status_code == 500
-"""
-
-
-def test_hung_async_check_at_exit() -> None:
-    """An async check that hangs does not keep the process alive."""
-    subprocess.run([sys.executable, "-c", HANGING], check=True, timeout=30)
-
-
 # ---------------------------------------------------------------------- signals
 
 
-@BEATS
-@pytest.mark.parametrize("failed", [False, True])
-def test_signals(migrated: None, log: Log, beat: Callable[..., Any], failed: bool) -> None:
+@BOTH
+@pytest.mark.parametrize(("failed", "level"), [(False, 0), (True, 40)])
+def test_signals(log: Log, answer: Get, failed: bool, level: int) -> None:
     """Each heartbeat sends one signal; receivers may use the ORM, and one that raises is logged."""
     received: list[Any] = []
 
-    def raises(**kwargs: Any) -> None:
+    def receiver(signal: Any, sender: Any, level: int, **kwargs: Any) -> None:
+        received.append((signal, sender, level, User.objects.count()))
         raise LookupError("mine")
 
-    def receiver(sender: Any, level: int, **kwargs: Any) -> None:
-        received.append((sender, level, User.objects.count()))
-
-    right = signals.heartbeat_failed if failed else signals.heartbeat_passed
-    wrong = signals.heartbeat_passed if failed else signals.heartbeat_failed
-    for signal in (right, wrong):
-        signal.connect(raises)
+    both = (signals.heartbeat_passed, signals.heartbeat_failed)
+    for signal in both:
         signal.connect(receiver)
     default_registry.register(lambda: Error("m") if failed else None, name="check")
-    try:
-        assert beat()["status"] == ("error" if failed else "ok")
-    finally:
-        for signal in (right, wrong):
-            signal.disconnect(raises)
-            signal.disconnect(receiver)
-    assert [each[:2] for each in received] == [(views.heartbeat, 40 if failed else 0)]
+    heartbeat(answer)
+    for signal in both:
+        signal.disconnect(receiver)
+    assert received == [(both[failed], views.heartbeat, level, 0)]
     (line,) = log.of("django.dispatch")
     assert "LookupError" in line["Fields"]["traceback"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import pytest
-from flask import Flask, session
+from flask import Flask
 from flask_login import (  # type: ignore[import-untyped]
     LoginManager,
     UserMixin,
@@ -23,16 +24,6 @@ from dockerflow.flask import Dockerflow
 from tests.adapters.conftest import Log
 
 
-@pytest.fixture
-def app() -> Flask:
-    """An application with the extension."""
-    app = Flask(__name__)
-    app.secret_key = "secret"
-    app.add_url_rule("/", "hello", lambda: "hello")
-    Dockerflow(app, registry=CheckRegistry())
-    return app
-
-
 class Base(DeclarativeBase):
     """The tables of the users."""
 
@@ -44,25 +35,27 @@ class Account(UserMixin, Base):  # type: ignore[misc]
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
-@pytest.fixture
-def queries(app: Flask) -> Iterator[list[str]]:
-    """The statements that reach the database of an application with Flask-Login's users."""
-    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
-    db = SQLAlchemy(app, model_class=Base)
-    manager = LoginManager(app)
-    statements: list[str] = []
+db = SQLAlchemy(model_class=Base)
 
-    @manager.user_loader  # type: ignore[untyped-decorator]
+
+@pytest.fixture
+def app() -> Iterator[Flask]:
+    """An application with the extension and a user of Flask-Login in its database."""
+    app = Flask(__name__)
+    app.secret_key = "secret"
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
+    db.init_app(app)
+    Dockerflow(app, registry=CheckRegistry())
+
+    @LoginManager(app).user_loader  # type: ignore[untyped-decorator]
     def load(user_id: str) -> Account | None:
         return db.session.get(Account, int(user_id))
 
+    app.add_url_rule("/", "hello", lambda: "hello")
+
     @app.get("/login")
     def login() -> str:
-        account = Account()
-        db.session.add(account)
-        db.session.commit()
-        login_user(account)
-        return "welcome"
+        return str(login_user(db.session.get(Account, 1)))
 
     @app.get("/whoami")
     def whoami() -> str:
@@ -76,13 +69,10 @@ def queries(app: Flask) -> Iterator[list[str]]:
 
     with app.app_context():
         db.create_all()
-        event.listen(
-            db.engine,
-            "before_cursor_execute",
-            lambda conn, cursor, statement, *args: statements.append(statement),
-        )
+        db.session.add(Account(id=1))
+        db.session.commit()
         engine = db.engine
-    yield statements
+    yield app
     engine.dispose()
 
 
@@ -94,46 +84,37 @@ def queries(app: Flask) -> Iterator[list[str]]:
         ("/commit", "1", 1),  # whose attributes a commit has expired
     ],
 )
-def test_user(app: Flask, queries: list[str], log: Log, path: str, uid: str, asked: int) -> None:
+def test_user(app: Flask, log: Log, path: str, uid: str, asked: int) -> None:
     """The summary has the user whom the application has loaded; nobody is loaded for it."""
     client = app.test_client()
     client.get("/login")
-    queries.clear()
+    statements = mock.Mock()
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", statements)
     client.get(path)
     assert [fields["uid"] for fields in log.summaries] == ["1", uid]
-    assert len(queries) == asked  # the application's own
+    assert statements.call_count == asked  # the application's own
 
 
-def test_anonymous_user(app: Flask, queries: list[str], log: Log) -> None:
+def test_anonymous_user(app: Flask, log: Log) -> None:
     """A user who is not logged in has no id."""
     app.test_client().get("/whoami")
     assert log.summary["uid"] == ""
 
 
-class OldUser:
-    """A user as classes were written before Flask-Login 0.3, and the id as it is."""
-
-    def __init__(self, **attributes: object) -> None:
-        vars(self).update(attributes)
-
-    is_active = True
-
-    def get_id(self) -> int:
-        return 0
-
-
 @pytest.mark.parametrize(
-    ("user", "uid"),
+    ("attributes", "uid"),
     [
-        (OldUser(), ""),
-        (OldUser(is_authenticated=lambda: True), 0),
-        (OldUser(is_authenticated=lambda: False), ""),
-        (OldUser(is_authenticated=True), 0),
+        ({}, ""),
+        ({"is_authenticated": True}, 0),
+        ({"is_authenticated": lambda: True}, 0),  # before Flask-Login 0.3
+        ({"is_authenticated": lambda: False}, ""),
     ],
 )
-def test_users_of_any_class(app: Flask, queries: list[str], log: Log, user: Any, uid: Any) -> None:
-    """is_authenticated may be a property, a method, or missing, and nothing is complained about."""
-    app.add_url_rule("/old", view_func=lambda: str(login_user(user)), endpoint="old")
+def test_users_of_any_class(app: Flask, log: Log, attributes: dict[str, Any], uid: Any) -> None:
+    """is_authenticated may be a property, a method, or missing, and the id stays as it is."""
+    user = SimpleNamespace(is_active=True, get_id=lambda: 0, **attributes)
+    app.add_url_rule("/old", "old", lambda: str(login_user(user)))
     app.test_client().get("/old")
     assert log.summary["uid"] == uid
     assert log.of("dockerflow.flask") == []
@@ -141,26 +122,15 @@ def test_users_of_any_class(app: Flask, queries: list[str], log: Log, user: Any,
 
 def test_user_loader_that_raises(app: Flask, log: Log) -> None:
     """A user loader that raises leaves the page and the original error as they are."""
-    manager = LoginManager(app)
-
-    @manager.user_loader  # type: ignore[untyped-decorator]
-    def load(user_id: str) -> Any:
-        raise RuntimeError("no user")
-
-    @app.get("/login")
-    def login() -> str:
-        session["_user_id"] = "1"
-        return "welcome"
-
-    app.add_url_rule("/user", "user", lambda: str(current_user))
     client = app.test_client()
     client.get("/login")
-    assert client.get("/").text == "hello"
-    assert client.get("/user").status_code == 500
+    with mock.patch.object(db.session, "get", side_effect=RuntimeError("no user")):
+        assert client.get("/").text == "hello"
+        assert client.get("/whoami").status_code == 500
     assert log.summaries[-1]["msg"] == "no user"
 
 
-def test_without_flask_login(app: Flask, queries: list[str], log: Log) -> None:
+def test_without_flask_login(app: Flask, log: Log) -> None:
     """Without Flask-Login nobody has an id."""
     with mock.patch("dockerflow.flask.app.has_flask_login", False):
         app.test_client().get("/login")

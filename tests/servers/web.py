@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from tests.services.beats import wait_until
 from tests.services.servers import Server
 
@@ -29,11 +31,11 @@ class WebServer(Server):
         self.environ = {**self.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
     def command(self) -> list[str]:
-        """Say the command line, with the Python that runs the tests."""
+        """Return the command line, with the Python that runs the tests."""
         return [sys.executable, *(word.format(port=self.port) for word in self.words)]
 
     def ready(self) -> bool:
-        """Tell whether the application answers."""
+        """Return whether the application answers."""
         return self.get("/__lbheartbeat__").startswith(b"HTTP/1.1 200")
 
     def get(self, path: str, request_id: str = "ready", method: str = "GET") -> bytes:
@@ -52,23 +54,20 @@ class WebServer(Server):
 
     def lines(self, rid: str | None = None) -> list[dict[str, Any]]:
         """Return the mozlog lines so far, of one request or of all."""
-        found: list[dict[str, Any]] = []
-        for line in self.log.splitlines():
-            if line.startswith("{"):
-                parsed = json.loads(line, parse_constant=_refuse)
-                if rid is None or parsed["Fields"].get("rid") == rid:
-                    found.append(parsed)
-        return found
+        lines = [line for line in self.log.splitlines() if line.startswith("{")]
+        parsed = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+        return [each for each in parsed if rid is None or each["Fields"].get("rid") == rid]
 
     def summary(self, rid: str) -> dict[str, Any]:
         """Wait for the summary of a request, and return its fields; there must be one."""
-        wait_until(lambda: bool(self._summaries(rid)))
-        (fields,) = self._summaries(rid)
-        assert isinstance(fields, dict)
-        return fields
 
-    def _summaries(self, rid: str) -> list[Any]:
-        return [line["Fields"] for line in self.lines(rid) if line["Type"] == "request.summary"]
+        def summaries() -> list[dict[str, Any]]:
+            return [each for each in self.lines(rid) if each["Type"] == "request.summary"]
+
+        wait_until(lambda: summaries() != [])
+        (summary,) = summaries()
+        fields: dict[str, Any] = summary["Fields"]
+        return fields
 
 
 def head(path: str, request_id: str, method: str = "GET") -> bytes:
@@ -93,7 +92,3 @@ async def storm(port: int, requests: Sequence[tuple[str, str]]) -> list[bytes]:
             writer.close()
 
     return await asyncio.gather(*(one(*request) for request in requests))
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")

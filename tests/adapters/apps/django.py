@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import dataclasses
 import io
 import itertools
 import logging
 import shutil
 import tempfile
-import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextvars import ContextVar
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, Unpack
+from unittest import mock
 
 import django
-from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
@@ -29,13 +28,13 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseBase,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
     StreamingHttpResponse,
 )
 from django.test import override_settings
 from django.urls import path
+from django.utils.deprecation import MiddlewareMixin
+from django.views.decorators.http import require_safe
 
 from dockerflow.checks import default_registry
 from dockerflow.logging import request_id_context
@@ -44,18 +43,13 @@ from tests.adapters.harness import (
     ASGIApp,
     Framework,
     Options,
+    RequestOptions,
+    RunningApp,
     Teapot,
     WSGIApp,
 )
 
 log = logging.getLogger("app")
-is_async = iscoroutinefunction  # pyright: ignore[reportDeprecated] - inspect's comes with Python 3.12
-
-MIDDLEWARE = [
-    "dockerflow.django.middleware.DockerflowMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "tests.adapters.apps.django.ErrorHandlers",
-]
 
 
 def configure() -> None:
@@ -67,7 +61,6 @@ def configure() -> None:
         DATABASES={
             "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder}/db.sqlite3"}
         },
-        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         DOCKERFLOW_CHECKS=[],
         INSTALLED_APPS=[
             "django.contrib.auth",
@@ -76,8 +69,11 @@ def configure() -> None:
             "dockerflow.django",
         ],
         LOGGING_CONFIG=None,
-        MIDDLEWARE=MIDDLEWARE,
-        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        MIDDLEWARE=[
+            "dockerflow.django.middleware.DockerflowMiddleware",
+            "django.middleware.common.CommonMiddleware",
+            f"{__name__}.ErrorHandlers",
+        ],
         ROOT_URLCONF=Views,
         SECRET_KEY="tests",
         USE_TZ=True,
@@ -89,35 +85,18 @@ class Abort(Exception):
     """Stands for an exception of the framework's own, which Django has for few statuses."""
 
 
-class ErrorHandlers:
+class ErrorHandlers(MiddlewareMixin):
     """How a Django application handles its exceptions itself."""
 
-    sync_capable = async_capable = True
-
-    def __new__(cls, get_response: Any) -> Any:
-        """Be a middleware of the kind of the next one."""
-
-        def middleware(request: HttpRequest) -> Any:
-            return get_response(request)
-
-        async def async_middleware(request: HttpRequest) -> Any:
-            return await get_response(request)
-
-        chosen: Any = async_middleware if is_async(get_response) else middleware
-        chosen.process_exception = cls.process_exception
-        return chosen
-
-    @staticmethod
-    def process_exception(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer what the application raises on purpose."""
         if isinstance(error, Teapot):
             return HttpResponse("short and stout", status=418)
         return HttpResponse("aborted", status=error.args[0]) if isinstance(error, Abort) else None
 
 
+@require_safe
 def hello(request: HttpRequest) -> HttpResponse:
-    if request.method not in ("GET", "HEAD"):
-        return HttpResponseNotAllowed(["GET", "HEAD"])
     return HttpResponse("hello")
 
 
@@ -179,191 +158,116 @@ def endless(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(itertools.repeat("more" * 16384))
 
 
-async def stream_async(request: HttpRequest) -> StreamingHttpResponse:
-    async def chunks() -> AsyncIterator[str]:
-        for chunk in ("one", "two", "three"):
-            log.info(chunk)
-            await asyncio.sleep(0)
-            yield chunk
-
-    return StreamingHttpResponse(chunks())
-
-
-async def stream_fails_async(request: HttpRequest) -> StreamingHttpResponse:
-    async def chunks() -> AsyncIterator[str]:
-        yield "one"
-        raise RuntimeError("cut")
-
-    return StreamingHttpResponse(chunks())
-
-
-async def endless_async(request: HttpRequest) -> StreamingHttpResponse:
-    async def chunks() -> AsyncIterator[str]:
-        while True:
-            await asyncio.sleep(0)  # sending to a client that has gone doesn't suspend the task
-            yield "more" * 16384
-
-    return StreamingHttpResponse(chunks())
+VIEWS: dict[str, Callable[..., Any]] = {
+    "": hello,
+    "id": id,
+    "own-id": own_id,
+    "status/<int:code>": status,
+    "abort/<int:code>": aborted,
+    "boom": boom,
+    "handled": handled,
+    "redirect": redirected,
+    "stream": stream,
+    "stream-fails": stream_fails,
+    "endless": endless,
+    "echo": echo,
+    "cached": cached,
+}
 
 
-def asynchronous(view: Callable[..., HttpResponse]) -> Callable[..., Any]:
-    async def call(request: HttpRequest, **arguments: Any) -> HttpResponse:
-        return view(request, **arguments)
+async def asynchronous_chunks(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        await asyncio.sleep(0)  # sending to a client that has gone doesn't suspend the task
+        yield chunk
+
+
+def asynchronous(view: Callable[..., Any]) -> Callable[..., Any]:
+    async def call(request: HttpRequest, **arguments: Any) -> Any:
+        response = view(request, **arguments)
+        if response.streaming:
+            response.streaming_content = asynchronous_chunks(response.streaming_content)
+        return response
 
     return call
-
-
-VIEWS: list[tuple[str, Callable[..., HttpResponseBase]]] = [
-    ("", hello),
-    ("id", id),
-    ("own-id", own_id),
-    ("status/<int:code>", status),
-    ("abort/<int:code>", aborted),
-    ("boom", boom),
-    ("handled", handled),
-    ("redirect", redirected),
-    ("echo", echo),
-    ("cached", cached),
-]
 
 
 class Views:
     """The URLs of the sync views."""
 
-    urlpatterns: ClassVar = [
-        *(path(route, view) for route, view in VIEWS),
-        path("stream", stream),
-        path("stream-fails", stream_fails),
-        path("endless", endless),
-    ]
+    urlpatterns: ClassVar = [path(route, view) for route, view in VIEWS.items()]
 
 
 class AsyncViews:
     """The URLs of the async views."""
 
-    urlpatterns: ClassVar = [
-        *(path(route, asynchronous(view)) for route, view in VIEWS),  # type: ignore[arg-type]
-        path("stream", stream_async),
-        path("stream-fails", stream_fails_async),
-        path("endless", endless_async),
-    ]
+    urlpatterns: ClassVar = [path(route, asynchronous(view)) for route, view in VIEWS.items()]
 
 
 if not settings.configured:
     configure()
 
 
-_process = threading.Lock()
+class TaskHandler(ASGIHandler):
+    """Answers each request in a task of its own, as servers do it."""
+
+    async def __call__(self, *arguments: Any) -> None:
+        """Answer a request."""
+        await asyncio.create_task(super().__call__(*arguments))
+
+    async def read_body(self, receive: Any) -> IO[bytes]:
+        """Read the body, and close it: Django before 6.1 leaves it open when sending fails."""
+        body: IO[bytes] = await super().read_body(receive)
+        task: Any = asyncio.current_task()
+        task.add_done_callback(lambda task: body.close())
+        return body
 
 
-class World:
-    """What of Django's is an application's own.
+class DjangoApp:
+    """An application with settings and checks of its own.
 
     :param urls: the views.
+    :param serve: calls Django's handler as a server does.
     """
 
-    def __init__(self, options: Options, urls: type) -> None:
+    def __init__(self, options: Options, urls: type, serve: Callable[[], RunningApp]) -> None:
+        self.checks = options.checks
         self.settings: dict[str, Any] = {
             **options.settings,
             "ROOT_URLCONF": urls,
             "SILENCED_SYSTEM_CHECKS": list(options.silenced_checks),
+            "BASE_DIR": options.version_path,
+            "DOCKERFLOW_VERSION_CALLBACK": options.version_callback,
         }
-        if options.version_path is not None:
-            self.settings["BASE_DIR"] = options.version_path
-        if options.version_callback is not None:
-            self.settings["DOCKERFLOW_VERSION_CALLBACK"] = options.version_callback
-        self.checks = options.checks
+        with self.in_force():
+            call_command("check", stdout=io.StringIO())  # refuses wrong settings
+            self.server = serve()
 
     @contextlib.contextmanager
-    def entered(self) -> Generator[None, None, None]:
+    def in_force(self) -> Generator[None]:
         """Put its settings and checks in the place of the process's."""
-        with _process, override_settings(**self.settings):
-            checks = default_registry.checks
-            others = dict(checks)
-            checks.clear()
-            checks.update(self.checks)
-            try:
-                yield
-            finally:
-                checks.clear()
-                checks.update(others)
+        checks = mock.patch.dict(default_registry.checks, self.checks, clear=True)
+        with override_settings(**self.settings), checks:
+            yield
 
-
-def check_settings() -> None:
-    """Refuse wrong settings as Django's own commands do when they start."""
-    call_command("check", stdout=io.StringIO())
-
-
-class DjangoWSGIApp(WSGIApp):
-    """The application as a WSGI server calls it."""
-
-    def __init__(self, options: Options) -> None:
-        self.world = World(options, Views)
-        with self.world.entered():
-            check_settings()
-            super().__init__(WSGIHandler())
-
-    def request(self, path: str, method: str = "GET", **options: Any) -> Answer:
+    def request(self, path: str, method: str = "GET", **options: Unpack[RequestOptions]) -> Answer:
         """Send a request, with the application's settings and checks in force."""
-        with self.world.entered():
-            return super().request(path, method, **options)
+        with self.in_force():
+            return self.server.request(path, method, **options)
+
+    def close(self) -> None:
+        """End the application."""
+        self.server.close()
 
 
-# The bodies of the requests that are being served, by the task that serves them.
-_bodies: ContextVar[list[IO[bytes]]] = ContextVar("bodies")
+def start(options: Options) -> RunningApp:
+    """Build the application and answer requests with it, under WSGI."""
+    return DjangoApp(options, Views, lambda: WSGIApp(WSGIHandler()))
 
 
-class ClosingHandler(ASGIHandler):
-    """Notes the body of each request: Django before 6.1 leaves it open when sending fails."""
-
-    async def read_body(self, receive: Any) -> IO[bytes]:
-        """Read the body as Django does."""
-        body: IO[bytes] = await super().read_body(receive)
-        _bodies.get().append(body)
-        return body
+def start_asgi(options: Options) -> RunningApp:
+    """Build the application and answer requests with it, under ASGI."""
+    return DjangoApp(options, AsyncViews, lambda: ASGIApp(TaskHandler()))
 
 
-def asgi_application() -> Callable[..., Any]:
-    """Return Django's ASGI application: each request in a task of its own, as servers do it."""
-    handler: Any = ClosingHandler()
-
-    async def serve(*arguments: Any) -> None:
-        bodies: list[IO[bytes]] = []
-        _bodies.set(bodies)
-        try:
-            await asyncio.create_task(handler(*arguments))
-        finally:
-            for body in bodies:
-                body.close()
-
-    return serve
-
-
-class DjangoASGIApp(ASGIApp):
-    """The application as an ASGI server calls it."""
-
-    def __init__(self, options: Options) -> None:
-        self.world = World(options, AsyncViews)
-        with self.world.entered():
-            check_settings()
-            super().__init__(asgi_application())
-
-    def request(self, path: str, method: str = "GET", **options: Any) -> Answer:
-        """Send a request, with the application's settings and checks in force."""
-        with self.world.entered():
-            return super().request(path, method, **options)
-
-
-FRAMEWORK = Framework(
-    name="django", start=DjangoWSGIApp, logger="dockerflow.django", trailing_slash=True
-)
-FRAMEWORKS = (
-    FRAMEWORK,
-    Framework(
-        name="django-asgi",
-        start=DjangoASGIApp,
-        logger="dockerflow.django",
-        trailing_slash=True,
-        is_async=True,
-    ),
-)
+FRAMEWORK = Framework(name="django", start=start, logger="dockerflow.django", trailing_slash=True)
+FRAMEWORKS = (FRAMEWORK, dataclasses.replace(FRAMEWORK, name="django-asgi", start=start_asgi))

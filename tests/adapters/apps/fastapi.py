@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from dockerflow.fastapi import Dockerflow
 from dockerflow.logging import request_id_context
@@ -104,27 +105,26 @@ GET: dict[str, Callable[[Request], Response | Awaitable[Response]]] = {
 ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def create_fastapi(options: Options) -> FastAPI:
-    """Build FastAPI's application."""
+def new_fastapi() -> FastAPI:
+    """Build FastAPI's application without the extension."""
     app = FastAPI()
-    extend(app, options)
     for path, endpoint in GET.items():
         app.add_api_route(path, endpoint, methods=["GET", "HEAD"])
     app.add_api_route("/echo", echo, methods=ANY)
+    app.add_exception_handler(Teapot, brew)
     return app
 
 
-def create_starlette(options: Options) -> Starlette:
-    """Build Starlette's application."""
-    app = Starlette()
-    extend(app, options)
-    for path, endpoint in GET.items():
-        app.router.add_route(path, endpoint, methods=["GET"])
-    app.router.add_route("/echo", echo, methods=ANY)
-    return app
+def new_starlette() -> Starlette:
+    """Build Starlette's application without the extension."""
+    routes = [Route(path, endpoint, methods=["GET"]) for path, endpoint in GET.items()]
+    routes.append(Route("/echo", echo, methods=ANY))
+    return Starlette(routes=routes, exception_handlers={Teapot: brew})
 
 
-def extend(app: Starlette, options: Options) -> None:
+def create_app(new_app: Callable[[], Starlette], options: Options) -> Starlette:
+    """Build an application with the extension."""
+    app = new_app()
     for name, value in options.settings.items():
         setattr(app.state, name, value)
     dockerflow = Dockerflow(
@@ -135,23 +135,24 @@ def extend(app: Starlette, options: Options) -> None:
     )
     if options.version_callback is not None:
         dockerflow.version_callback(options.version_callback)
-    app.add_exception_handler(Teapot, brew)
+    return app
 
 
-def start(create: Callable[[Options], Starlette], options: Options) -> RunningApp:
-    """Build an application and answer requests with it."""
-    return ASGIApp(create(options), lifespan=True)
+create_fastapi = functools.partial(create_app, new_fastapi)
+
+
+def start(new_app: Callable[[], Starlette], options: Options) -> RunningApp:
+    """Answer requests with an application."""
+    return ASGIApp(create_app(new_app, options), lifespan=True)
 
 
 FRAMEWORKS = tuple(
     Framework(
         name=name,
-        start=functools.partial(start, create),
+        start=functools.partial(start, new_app),
         logger="dockerflow.fastapi.views",
         lbheartbeat_body=b'{"status": "ok"}',
-        is_async=True,
         crash_page_has_id=False,
     )
-    for name, create in (("fastapi", create_fastapi), ("starlette", create_starlette))
+    for name, new_app in (("fastapi", new_fastapi), ("starlette", new_starlette))
 )
-FRAMEWORK = FRAMEWORKS[0]

@@ -1,13 +1,14 @@
-"""Flask's application of the conformance suite."""
+"""Flask's application of the conformance suite, observed by its wrapper or by hooks alone."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Flask, Response, abort, redirect, request
+from flask import Flask, Response, abort, redirect, request, stream_with_context
 from werkzeug.wrappers import Response as BaseResponse
 
 from dockerflow.flask import Dockerflow
@@ -17,18 +18,9 @@ from tests.adapters.harness import Framework, Options, RunningApp, Teapot, WSGIA
 log = logging.getLogger("app")
 
 
-def create_app(options: Options) -> Flask:
-    """Build the application."""
+def new_app() -> Flask:
+    """Build an application without the extension."""
     app = Flask(__name__)
-    app.config.update(options.settings)
-    dockerflow = Dockerflow(
-        app,
-        registry=options.registry(),
-        silenced_checks=options.silenced_checks,
-        version_path=options.version_path,
-    )
-    if options.version_callback is not None:
-        dockerflow.version_callback(options.version_callback)
 
     @app.get("/")
     def hello() -> str:
@@ -71,10 +63,11 @@ def create_app(options: Options) -> Flask:
     def stream() -> Response:
         def chunks() -> Iterator[str]:
             for chunk in ("one", "two", "three"):
+                assert request.path == "/stream"
                 log.info(chunk)
                 yield chunk
 
-        return Response(chunks())
+        return Response(stream_with_context(chunks()))
 
     @app.get("/stream-fails")
     def stream_fails() -> Response:
@@ -99,9 +92,32 @@ def create_app(options: Options) -> Flask:
     return app
 
 
+def create_app(options: Options) -> Flask:
+    """Build an application with the extension."""
+    app = new_app()
+    app.config.update(options.settings)
+    dockerflow = Dockerflow(
+        app,
+        registry=options.registry(),
+        silenced_checks=options.silenced_checks,
+        version_path=options.version_path,
+    )
+    if options.version_callback is not None:
+        dockerflow.version_callback(options.version_callback)
+    return app
+
+
 def start(options: Options) -> RunningApp:
-    """Build the application and answer requests with it."""
+    """Answer requests with an application."""
     return WSGIApp(create_app(options))
 
 
-FRAMEWORK = Framework(name="flask", start=start, logger="dockerflow.flask")
+def start_bypassed(options: Options) -> RunningApp:
+    """Answer by Flask's own WSGI callable, which connexion keeps from before the extension."""
+    return WSGIApp(functools.partial(Flask.wsgi_app, create_app(options)))
+
+
+FRAMEWORKS = (
+    Framework(name="flask", start=start, logger="dockerflow.flask"),
+    Framework(name="flask-bypassed", start=start_bypassed, logger="dockerflow.flask"),
+)

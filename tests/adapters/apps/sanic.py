@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import itertools
 import logging
 import socket
 import struct
-import threading
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from dataclasses import replace
+from http.client import HTTPConnection, IncompleteRead
+from typing import Any, Unpack
 
 from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import SanicException
@@ -18,35 +19,32 @@ from sanic.response import redirect, text
 
 from dockerflow.logging import request_id_context
 from dockerflow.sanic import Dockerflow
-from tests.adapters.harness import Answer, ASGIApp, Framework, Options, RunningApp, Teapot
+from tests.adapters.harness import (
+    Answer,
+    ASGIApp,
+    Framework,
+    Options,
+    RequestOptions,
+    RunningApp,
+    Teapot,
+)
 
-T = TypeVar("T")
 AnySanic = Sanic[Any, Any]
 AnyRequest = Request[Any, Any]
 
+SanicASGIApp = functools.partial(ASGIApp, lifespan=True)
 log = logging.getLogger("app")
-names = (f"conformance-{number}" for number in itertools.count())
 
 # Sanic rewrites its classes for the application that starts; in test mode it first undoes what it
-# has done for the one before.
+# has done for the one before, and takes many of one name.
 Sanic.test_mode = True
+names = itertools.repeat("tests")
 
 
-def create_app(options: Options) -> AnySanic:
-    """Build the application."""
-    app: AnySanic = Sanic(next(names), configure_logging=False)
-    app.config.update({"MOTD": False, **options.settings})
-    # None, or the number of chunks after which a stream waits for its client to go away.
-    app.ctx.chunks = None
-    version_path = options.version_path
-    dockerflow = Dockerflow(
-        app,
-        registry=options.registry(),
-        silenced_checks=options.silenced_checks,
-        **({} if version_path is None else {"version_path": version_path}),
-    )
-    if options.version_callback is not None:
-        dockerflow.version_callback(options.version_callback)
+def new_app(**options: Any) -> AnySanic:
+    """Build the application without the extension."""
+    app: AnySanic = Sanic(next(names), configure_logging=False, **options)
+    app.config.MOTD = False
 
     @app.route("/", methods=["GET", "HEAD"])
     async def hello(request: AnyRequest) -> HTTPResponse:
@@ -92,7 +90,7 @@ def create_app(options: Options) -> AnySanic:
         # To a HEAD Sanic's own server refuses a second chunk.
         chunks = ("one", "two", "three") if request.method == "GET" else ()
         for number, chunk in enumerate(chunks):
-            if number == app.ctx.chunks:
+            if str(number) == request.headers.get("X-Chunks"):
                 await asyncio.Event().wait()
             log.info(chunk)
             await response.send(chunk)
@@ -121,81 +119,84 @@ def create_app(options: Options) -> AnySanic:
     return app
 
 
-class SanicServer:
-    """An application on Sanic's own server, on a loop and a port of its own."""
+def create_app(options: Options) -> AnySanic:
+    """Build the application."""
+    app = new_app()
+    app.config.update(options.settings)
+    dockerflow = Dockerflow(
+        app,
+        registry=options.registry(),
+        silenced_checks=options.silenced_checks,
+        version_path=options.version_path or ".",
+    )
+    if options.version_callback is not None:
+        dockerflow.version_callback(options.version_callback)
+    return app
+
+
+class SanicServer(ASGIApp):
+    """An application on Sanic's own server, which listens on a port of its own."""
 
     def __init__(self, app: AnySanic) -> None:
-        self.app = app
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
+        super().__init__(app)
         listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.address = listener.getsockname()
-        self._server = self.submit(self._start(listener)).result(30)
+        self._server = self.submit(self._start(app, listener)).result(30)
 
-    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine on the application's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
-
-    async def _start(self, listener: socket.socket) -> Any:
-        server: Any = await self.app.create_server(sock=listener, return_asyncio_server=True)
+    async def _start(self, app: AnySanic, listener: socket.socket) -> Any:
+        server: Any = await app.create_server(sock=listener, return_asyncio_server=True)
         await server.startup()
         await server.before_start()
         await server.after_start()
         await server.start_serving()
         return server
 
-    def request(
-        self,
-        path: str,
-        method: str = "GET",
-        *,
-        query: str = "",
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        read: int | None = None,
-    ) -> Answer:
+    def request(self, path: str, method: str = "GET", **options: Unpack[RequestOptions]) -> Answer:
         """Send a request over a socket; a client that goes away resets its connection."""
-        if read is not None:
-            self.app.ctx.chunks = read
-        lines = [f"{method} {path}{'?' + query if query else ''} HTTP/1.1"]
-        for name, value in {
-            "Host": "localhost",
-            "Connection": "close",
-            **({"Content-Length": str(len(body))} if body else {}),
-            **(headers or {}),
-        }.items():
-            lines.append(f"{name}: {value}")
-        head = "\r\n".join([*lines, "", ""]).encode("latin-1", "surrogateescape")
-        with socket.create_connection(self.address, 30) as sock:
-            sock.sendall(head + body)
-            with sock.makefile("rb") as answers:
-                answer = read_answer(answers, method, read)
+        query, read = options.get("query"), options.get("read")
+        sent = {"Connection": "close", **(options.get("headers") or {})}
+        host, port = self.address
+        with contextlib.closing(HTTPConnection(host, port, timeout=30)) as connection:
+            connection.connect()
             if read is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.submit(served()).result(30)
-        return answer
+                sent["X-Chunks"] = str(read)
+                reset_at_close(connection.sock)
+            connection.request(
+                method,
+                f"{path}?{query}" if query else path,
+                options.get("body"),
+                {name: value.encode("latin-1", "surrogateescape") for name, value in sent.items()},
+            )
+            with connection.getresponse() as response:
+                try:
+                    chunks = [response.read1() for _ in range(read or 0)]
+                    received = response.read() if read is None else b"".join(chunks)
+                except IncompleteRead as cut_off:
+                    received = cut_off.partial
+        self.wait_until_served()
+        return Answer(response.status, response.getheaders(), received)
+
+    def wait_until_served(self) -> None:
+        """Wait until all connections have been served."""
+        self.submit(_served()).result(30)
 
     def close(self) -> None:
         """End the server and its loop."""
-        self.submit(self._stop()).result(30)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(30)
-        self.loop.close()
-        Sanic.unregister_app(self.app)
+        self.submit(self._stop_server()).result(30)
+        super().close()
 
-    async def _stop(self) -> None:
+    async def _stop_server(self) -> None:
         await self._server.before_stop()
         await self._server.close()
         await self._server.after_stop()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
 
 
-async def served() -> None:
-    """Wait until all connections of the running loop's server have been served."""
+def reset_at_close(sock: socket.socket) -> None:
+    """Let a socket be closed as that of a client that crashes is."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+async def _served() -> None:
     tasks = [
         task
         for task in asyncio.all_tasks()
@@ -203,40 +204,6 @@ async def served() -> None:
     ]
     if tasks:
         await asyncio.wait(tasks)
-
-
-def read_answer(answers: Any, method: str, read: int | None = None) -> Answer:
-    """Read a response from a binary file, or so many chunks of its body."""
-    status = int(answers.readline().split()[1])
-    headers: list[tuple[str, str]] = []
-    while line := answers.readline().strip():
-        name, _, value = line.decode("latin-1").partition(":")
-        headers.append((name, value.strip()))
-    given = {name.lower(): value for name, value in headers}
-    chunks: list[bytes] = []
-    if method != "HEAD" and given.get("transfer-encoding") == "chunked":
-        while read is None or len(chunks) < read:
-            size = int(answers.readline() or b"0", 16)
-            if not size:
-                break
-            chunks.append(answers.read(size))
-            answers.readline()
-    elif method != "HEAD":
-        chunks.append(answers.read(int(given.get("content-length", "0"))))
-    return Answer(status, headers, b"".join(chunks))
-
-
-class SanicASGIApp(ASGIApp):
-    """An application under an ASGI server."""
-
-    def __init__(self, app: AnySanic) -> None:
-        self.sanic = app
-        super().__init__(app, lifespan=True)
-
-    def close(self) -> None:
-        """End the application and its loop."""
-        super().close()
-        Sanic.unregister_app(self.sanic)
 
 
 def start(options: Options) -> RunningApp:
@@ -249,18 +216,15 @@ def start_asgi(options: Options) -> RunningApp:
     return SanicASGIApp(create_app(options))
 
 
-def framework(name: str, start: Callable[[Options], RunningApp], header: int) -> Framework:
-    """Describe Sanic behind one kind of server."""
-    return Framework(
-        name=name,
-        start=start,
-        logger="dockerflow.sanic",
-        trailing_slash=True,
-        is_async=True,
-        decoded_path=False,
-        longest_header=header,
-    )
-
-
-FRAMEWORK = framework("sanic", start, 8000)
-FRAMEWORKS = (FRAMEWORK, framework("sanic-asgi", start_asgi, 100_000))
+FRAMEWORK = Framework(
+    name="sanic",
+    start=start,
+    logger="dockerflow.sanic",
+    trailing_slash=True,
+    decoded_path=False,
+    longest_header=8000,
+)
+FRAMEWORKS = (
+    FRAMEWORK,
+    replace(FRAMEWORK, name="sanic-asgi", start=start_asgi, longest_header=100_000),
+)

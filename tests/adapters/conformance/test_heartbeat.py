@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -17,8 +20,8 @@ from tests.adapters.harness import RunningApp
 Start = Callable[..., RunningApp]
 
 
-def heartbeat(app: RunningApp, **options: Any) -> tuple[int, Any]:
-    answer = app.request("/__heartbeat__", **options)
+def heartbeat(app: RunningApp) -> tuple[int, Any]:
+    answer = app.request("/__heartbeat__")
     assert answer.error is None
     assert answer.header("Cache-Control") == "no-store"
     assert str(answer.header("Content-Type")).startswith("application/json")
@@ -28,54 +31,23 @@ def heartbeat(app: RunningApp, **options: Any) -> tuple[int, Any]:
 SHOWN = {"DOCKERFLOW_HEARTBEAT_SHOW_DETAILS": True}
 
 
-def raises(error: BaseException) -> Callable[[], Any]:
-    def check() -> Any:
-        raise error
-
-    return check
-
-
 @pytest.mark.parametrize(
-    "error",
-    [
-        RuntimeError("boom"),
-        SystemExit("boom"),
-        KeyboardInterrupt("boom"),
-        asyncio.CancelledError("boom"),
-    ],
-    ids=lambda error: type(error).__name__,
+    "error", [RuntimeError("boom"), SystemExit("boom"), asyncio.CancelledError("boom")], ids=repr
 )
-@pytest.mark.parametrize("kind", ["sync", "async"])
-def test_check_raises(start: Start, log: Log, error: BaseException, kind: str) -> None:
+def test_check_raises(start: Start, log: Log, error: BaseException) -> None:
     """A check that raises is an error with the exception's type, its text is in the log alone."""
-
-    async def check_async() -> Any:
-        raise error
-
-    broken = raises(error) if kind == "sync" else check_async
-    app = start(settings=SHOWN, checks={"broken": broken, "fine": list})
-    status, body = heartbeat(app)
-    assert status == 500
-    assert body["status"] == "error"
-    assert body["checks"] == {"broken": "error", "fine": "ok"}
-    (message,) = body["details"]["broken"]["messages"].items()
-    assert message[0] == "dockerflow.health.E011"
-    assert type(error).__name__ in message[1]
-    assert "boom" not in message[1]
-    (line,) = log.of("dockerflow.checks.registry")
-    assert line["Fields"]["msg"].startswith("dockerflow.health.E011: ")
-    assert "boom" in line["Fields"]["msg"]
-    assert line["Fields"]["traceback"].startswith("Uncaught exception:")
+    broken = {"sync": mock.Mock(side_effect=error), "async": mock.AsyncMock(side_effect=error)}
+    status, body = heartbeat(start(settings=SHOWN, checks={**broken, "fine": list}))
+    assert (status, body["status"]) == (500, "error")
+    assert body["checks"] == {"sync": "error", "async": "error", "fine": "ok"}
+    name = type(error).__name__
+    for details in body["details"].values():
+        assert details["messages"] == {"dockerflow.health.E011": name}
+    for line in log.of("dockerflow.checks.registry"):
+        assert line["Fields"]["msg"] == f"dockerflow.health.E011: {name}: boom"
+        assert line["Fields"]["traceback"].startswith("Uncaught exception:")
+    assert len(log.of("dockerflow.checks.registry")) == len(body["details"]) == 2
     assert log.summary["code"] == 500
-
-
-def test_check_returns_something_else(start: Start) -> None:
-    """A check that returns no messages is an error that says what type it got."""
-    status, body = heartbeat(start(settings=SHOWN, checks={"odd": lambda: "fine"}))
-    assert status == 500
-    (text,) = body["details"]["odd"]["messages"].values()
-    assert "str" in text
-    assert "fine" not in text
 
 
 @pytest.fixture
@@ -86,76 +58,59 @@ def release() -> Iterator[threading.Event]:
     event.set()
 
 
-def test_check_hangs(start: Start, log: Log, release: threading.Event) -> None:
+def test_checks_hang(start: Start, log: Log, release: threading.Event) -> None:
     """A hung check is an error after its time, is started once, and is asked anew when it ended."""
-    calls: list[threading.Thread] = []
+    threads: list[threading.Thread] = []
+    begun: list[str] = []
 
     def hung() -> None:
-        calls.append(threading.current_thread())
+        threads.append(threading.current_thread())
+        begun.append("sync")
         release.wait()
 
-    app = start(
-        settings={**SHOWN, "DOCKERFLOW_CHECK_TIMEOUT": 1}, checks={"hung": hung, "fine": list}
-    )
-    for _ in range(3):
-        status, body = heartbeat(app)
-        assert status == 500
-        assert body["checks"] == {"hung": "error", "fine": "ok"}
-        messages = body["details"]["hung"]["messages"]
-        assert messages == {"dockerflow.health.E013": "still running after 1 s"}
-    assert app.request("/__lbheartbeat__").status == 200
-    assert app.request("/").status == 200
-    assert len(calls) == 1
-    assert len(log.of("dockerflow.checks.registry")) == 1
-    release.set()
-    calls[0].join()
-    assert heartbeat(app)[0] == 200
-    assert len(calls) == 2
-
-
-def test_async_check_hangs(start: Start, release: threading.Event) -> None:
-    """A hung async check is an error after its time, is started once, and hangs no heartbeat."""
-    calls: list[bool] = []
-
-    async def hung() -> None:
-        calls.append(True)
+    async def hung_async() -> None:
+        begun.append("async")
         await asyncio.to_thread(release.wait)
 
-    app = start(settings={**SHOWN, "DOCKERFLOW_CHECK_TIMEOUT": 0.1}, checks={"hung": hung})
+    app = start(
+        settings={**SHOWN, "DOCKERFLOW_CHECK_TIMEOUT": 1},
+        checks={"sync": hung, "async": hung_async, "fine": list},
+    )
     for _ in range(2):
         status, body = heartbeat(app)
         assert status == 500
-        assert list(body["details"]["hung"]["messages"]) == ["dockerflow.health.E013"]
-    assert calls == [True]
+        assert body["checks"] == {"sync": "error", "async": "error", "fine": "ok"}
+        for details in body["details"].values():
+            assert details["messages"] == {"dockerflow.health.E013": "still running after 1 s"}
+    assert app.request("/__lbheartbeat__").status == app.request("/").status == 200
+    assert sorted(begun) == ["async", "sync"]
+    assert len(log.of("dockerflow.checks.registry")) == 2
+    release.set()
+    threads[0].join()
+    assert heartbeat(app)[1]["checks"]["sync"] == "ok"
+    assert begun.count("sync") == 2
 
 
 def test_all_at_the_same_time(start: Start) -> None:
     """Checks run side by side, sync and async: each waits for all of them to have begun."""
     barrier = threading.Barrier(6)
 
-    def sync() -> None:
+    def waits() -> None:
         barrier.wait(10)
 
-    async def waits() -> None:
+    async def waits_async() -> None:
         await asyncio.to_thread(barrier.wait, 10)
 
-    async def waits_too() -> None:
-        await waits()
-
-    named: dict[str, Any] = {f"sync{number}": (lambda: sync()) for number in range(4)}
-    status, body = heartbeat(
-        start(settings=SHOWN, checks={**named, "async": waits, "async_too": waits_too})
-    )
-    assert status == 200
-    assert set(body["checks"].values()) == {"ok"}
+    named: dict[str, Any] = {f"sync{number}": functools.partial(waits) for number in range(4)}
+    named |= {f"async{number}": functools.partial(waits_async) for number in range(2)}
+    status, body = heartbeat(start(settings=SHOWN, checks=named))
+    assert (status, set(body["checks"].values())) == (200, {"ok"})
 
 
 @pytest.mark.parametrize(
     ("message", "status", "word"),
     [
-        (checks.Debug("m", id="t.1"), 200, "debug"),
         (checks.Info("m", id="t.1"), 200, "info"),
-        (checks.Warning("m", id="t.1"), 200, "warning"),
         (checks.CheckMessage("m", level=39, id="t.1"), 200, "warning"),
         (checks.Error("m", id="t.1"), 500, "error"),
         (checks.Critical("m", id="t.1"), 500, "critical"),
@@ -167,34 +122,11 @@ def test_levels(
 ) -> None:
     """The heartbeat has the worst level, and fails from ERROR on."""
     app = start(settings=SHOWN, checks={"one": lambda: [message], "fine": lambda: None})
-    assert heartbeat(app) == (
-        status,
-        {
-            "status": word,
-            "checks": {"one": word, "fine": "ok"},
-            "details": {"one": {"status": word, "level": message.level, "messages": {"t.1": "m"}}},
-        },
-    )
-    assert message.level is not None
-    if message.level >= checks.INFO:
-        assert [line["Fields"]["msg"] for line in log.of("dockerflow.checks.registry")] == [
-            "t.1: m"
-        ]
-
-
-def test_messages_with_one_id_are_both_kept(start: Start) -> None:
-    """Messages of one id stand joined under it, and one without an id under its check's name."""
-
-    def replicas() -> Iterator[checks.CheckMessage]:
-        yield checks.Error("replica 0 down", id="db.E1")
-        yield checks.Error("replica 1 down", id="db.E1")
-        yield checks.Warning("and more")
-
-    _, body = heartbeat(start(settings=SHOWN, checks={"replicas": replicas}))
-    assert body["details"]["replicas"]["messages"] == {
-        "db.E1": "replica 0 down; replica 1 down",
-        "replicas": "and more",
-    }
+    details = {"status": word, "level": message.level, "messages": {"t.1": "m"}}
+    body = {"status": word, "checks": {"one": word, "fine": "ok"}, "details": {"one": details}}
+    assert heartbeat(app) == (status, body)
+    logged = [line["Fields"]["msg"] for line in log.of("dockerflow.checks.registry")]
+    assert logged == ["t.1: m"]
 
 
 def test_silenced(start: Start, log: Log) -> None:
@@ -211,45 +143,28 @@ def test_silenced(start: Start, log: Log) -> None:
 
 
 def test_secrets(start: Start, log: Log) -> None:
-    """The user part of a URL reaches neither answer nor log; what a check raises is not shown."""
-    url = "redis://admin:hunter@2@localhost/0"
-    app = start(
-        settings=SHOWN,
-        checks={
-            "says": lambda: checks.Error(f"no answer from {url}", id="t.1"),
-            "raises": raises(RuntimeError(f"no answer from {url}")),
-        },
-    )
-    answer = app.request("/__heartbeat__")
-    assert b"redis://***@localhost/0" in answer.body
-    assert b"hunter" not in answer.body
-    (said,) = [
-        line["Fields"]["msg"]
-        for line in log.of("dockerflow.checks.registry")
-        if "t.1" in line["Fields"]["msg"]
-    ]
-    assert said == "t.1: no answer from redis://***@localhost/0"
-    assert "hunter" not in json.dumps(log.lines)
-    assert any("Traceback" in json.dumps(line) for line in log.lines)
+    """No user part of a URL is in answer or log; of what is raised or returned, the type is."""
+    text = "no answer from redis://admin:hunter@2@localhost/0"
+    message = checks.Error(text, id="t.1")
+    raises = mock.Mock(side_effect=RuntimeError(text))
+    named = {"says": lambda: message, "raises": raises, "returns": lambda: text}
+    answer = start(settings=SHOWN, checks=named).request("/__heartbeat__").body.decode()
+    logged = json.dumps(log.lines)
+    assert answer.count("no answer from redis://***@localhost/0") == 1
+    assert "the check returned str; " in answer
+    assert "t.1: no answer from redis://***@localhost/0" in logged
+    assert "Traceback" in logged
+    assert "hunter" not in answer + logged
 
 
-@pytest.mark.parametrize("status", [503, "503", 599], ids=repr)
-def test_failed_status(start: Start, status: object) -> None:
-    """DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE, a number or its digits, is the failed status."""
-    app = start(
-        settings={"DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE": status},
-        checks={"bad": lambda: checks.Error("m")},
-    )
-    assert heartbeat(app)[0] == int(str(status))
-
-
-def test_details_hidden(start: Start) -> None:
-    """Without details the heartbeat says its status and nothing more."""
-    app = start(
-        settings={"DOCKERFLOW_HEARTBEAT_SHOW_DETAILS": False},
-        checks={"bad": lambda: checks.Error("m")},
-    )
-    assert heartbeat(app) == (500, {"status": "error"})
+def test_settings(start: Start) -> None:
+    """The failed heartbeat has the configured status, and without details it says no more."""
+    settings = {
+        "DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE": "503",
+        "DOCKERFLOW_HEARTBEAT_SHOW_DETAILS": False,
+    }
+    app = start(settings=settings, checks={"bad": lambda: checks.Error("m")})
+    assert heartbeat(app) == (503, {"status": "error"})
 
 
 def test_two_applications(start: Start) -> None:
@@ -257,15 +172,11 @@ def test_two_applications(start: Start) -> None:
     failing = start(settings=SHOWN, checks={"bad": lambda: checks.Error("m")})
     healthy = start(settings=SHOWN, checks={"good": lambda: None})
     assert heartbeat(failing)[1]["checks"] == {"bad": "error"}
-    assert heartbeat(healthy) == (
-        200,
-        {"status": "ok", "checks": {"good": "ok"}, "details": {}},
-    )
+    assert heartbeat(healthy) == (200, {"status": "ok", "checks": {"good": "ok"}, "details": {}})
 
 
 def test_request_id_on_the_lines_of_checks(start: Start, log: Log) -> None:
     """What a check logs, and what is logged of it, bears the request's id."""
-    import logging
 
     def check() -> checks.CheckMessage:
         logging.getLogger("app").info("in check")
@@ -282,42 +193,32 @@ def test_request_id_on_the_lines_of_checks(start: Start, log: Log) -> None:
 
 def test_no_clock(start: Start) -> None:
     """DOCKERFLOW_CHECK_TIMEOUT = None runs the checks one after another."""
-    active: list[str] = []
+    steps: list[str] = []
 
     def check() -> None:
-        assert active == []
-        active.append("check")
-        active.pop()
+        steps.extend(["begin", "end"])
 
     async def check_async() -> None:
-        assert active == []
-        active.append("check")
+        steps.append("begin")
         await asyncio.sleep(0)
-        active.pop()
+        steps.append("end")
 
     app = start(
         settings={**SHOWN, "DOCKERFLOW_CHECK_TIMEOUT": None},
-        checks={"a": check, "b": check_async, "c": check, "d": raises(RuntimeError("boom"))},
+        checks={"a": check_async, "b": check, "c": mock.Mock(side_effect=RuntimeError)},
     )
     status, body = heartbeat(app)
-    assert status == 500
-    assert body["checks"] == {"a": "ok", "b": "ok", "c": "ok", "d": "error"}
+    assert (status, body["checks"]) == (500, {"a": "ok", "b": "ok", "c": "error"})
+    assert steps == ["begin", "end"] * 2
 
 
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
         ("DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE", 200),
-        ("DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE", "teapot"),
-        ("DOCKERFLOW_CHECK_TIMEOUT", 0),
         ("DOCKERFLOW_CHECK_TIMEOUT", "soon"),
-        ("DOCKERFLOW_SUMMARY_EXCLUDE_PATHS", 7),
         ("DOCKERFLOW_SUMMARY_EXCLUDE_PATHS", ["no-slash"]),
         ("DOCKERFLOW_REQUEST_ID_HEADER_NAME", "X-Request-ID "),
-        ("DOCKERFLOW_REQUEST_ID_HEADER_NAME", "X-Request-ID\r"),
-        ("DOCKERFLOW_REQUEST_ID_HEADER_NAME", "X Request ID"),
-        ("DOCKERFLOW_REQUEST_ID_HEADER_NAME", "名"),
-        ("DOCKERFLOW_REQUEST_ID_HEADER_NAME", 5),
     ],
 )
 def test_wrong_settings_are_refused(start: Start, setting: str, value: object) -> None:

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import logging
-from logging.config import dictConfig
+import threading
 
 from dockerflow import checks
+from dockerflow.logging import MozlogHandler, RequestIdLogFilter
+from tests.adapters.harness import Options
 
 
 def log_to_stdout() -> None:
-    """Configure logging as the documentation says."""
-    dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "filters": {"request_id": {"()": "dockerflow.logging.RequestIdLogFilter"}},
-            "handlers": {
-                "mozlog": {
-                    "class": "dockerflow.logging.MozlogHandler",
-                    "name": "served",
-                    "filters": ["request_id"],
-                }
-            },
-            "root": {"level": "INFO", "handlers": ["mozlog"]},
-        }
-    )
+    """Write all that is logged as mozlog, with the request's id."""
+    handler = MozlogHandler(name="served")
+    handler.addFilter(RequestIdLogFilter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
 def hung() -> None:
     """Hang for as long as the process lives, as a check may."""
-    import threading
-
     threading.Event().wait()
 
 
@@ -40,5 +28,4 @@ def says() -> checks.CheckMessage:
     return checks.Info("fine", id="served.I001")
 
 
-CHECKS = {"hung": hung, "says": says}
-SETTINGS = {"DOCKERFLOW_CHECK_TIMEOUT": 0.2}
+OPTIONS = Options(settings={"DOCKERFLOW_CHECK_TIMEOUT": 0.2}, checks={"hung": hung, "says": says})

@@ -14,7 +14,7 @@ from django.urls import path
 
 from dockerflow import checks
 from tests.adapters.apps.django import AsyncViews, Views
-from tests.servers.apps import CHECKS, SETTINGS, log_to_stdout
+from tests.servers.apps import OPTIONS, log_to_stdout
 
 log_to_stdout()
 
@@ -33,13 +33,13 @@ async def wait(request: HttpRequest) -> FileResponse:
 AsyncViews.urlpatterns.append(path("wait", wait))
 for urls in (Views, AsyncViews):
     urls.urlpatterns.append(path("file", file))
-for name, check in CHECKS.items():
+for name, check in OPTIONS.checks.items():
     checks.register(check, name=name)
 
 
 def serve(handler: type, urls: type) -> Any:
     """Build an application for as long as the process lives."""
-    settings = {**SETTINGS, "DOCKERFLOW_HEARTBEAT_SHOW_DETAILS": True, "ROOT_URLCONF": urls}
+    settings = {**OPTIONS.settings, "DOCKERFLOW_HEARTBEAT_SHOW_DETAILS": True, "ROOT_URLCONF": urls}
     override_settings(**settings).enable()
     return handler()
 

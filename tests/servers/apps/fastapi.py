@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tests.adapters.apps.fastapi import create_fastapi
-from tests.adapters.harness import Options
-from tests.servers.apps import CHECKS, SETTINGS, log_to_stdout
+from tests.servers.apps import OPTIONS, log_to_stdout
 
 log_to_stdout()
-app = create_fastapi(Options(settings=SETTINGS, checks=CHECKS))
+app = create_fastapi(OPTIONS)

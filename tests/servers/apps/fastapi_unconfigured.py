@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 
 import anyio.lowlevel
@@ -15,7 +14,6 @@ from dockerflow.logging import request_id_context
 app = FastAPI()
 dockerflow = Dockerflow(app)
 dockerflow.check(list, name="sync")
-log = logging.getLogger("uvicorn.error")
 
 
 @app.get("/")
@@ -25,7 +23,7 @@ def hello() -> str:
 
 @app.post("/upload")
 async def upload(request: Request) -> int:
-    log.info("upload begun")
+    print("upload begun")
     return len(await request.body())
 
 
@@ -36,7 +34,6 @@ async def awaited() -> None: ...
 @dockerflow.heartbeat_passed
 async def passed(level: int) -> None:
     await anyio.lowlevel.checkpoint()
-    log.info("passed")
 
 
 @app.get("/stream")
@@ -51,7 +48,7 @@ async def stream() -> StreamingResponse:
 
 @app.get("/task")
 def task(background: BackgroundTasks) -> str:
-    background.add_task(lambda: log.info("task of %s", request_id_context.get()))
+    background.add_task(lambda: print("task of", request_id_context.get()))
     return "begun"
 
 
