@@ -137,7 +137,7 @@ def run(suite: str, release: str, tests: Path, python: str) -> tuple[str, bool]:
     words = ["-q", "--tb=short", "-p", "no:cacheprovider"]
     words += DJANGO if suite == "django" else ()
     words += ["-k", f"not {REVERSED}"] if release == "2024.1.0" else ()
-    redis = RedisServer()
+    redis = RedisServer("--requirepass", "")
     redis.port = PORT
     with tempfile.TemporaryDirectory() as name, contextlib.closing(redis):
         folder = Path(name)

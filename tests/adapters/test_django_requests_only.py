@@ -54,6 +54,14 @@ def test_methods(middleware: DockerflowMiddleware, request_: Any, log: Log) -> N
     assert request_id_context.get() is None
 
 
+def test_method_before_the_call(middleware: DockerflowMiddleware, request_: Any, log: Log) -> None:
+    """A request that process_request has begun is ended by the call, and takes its id with it."""
+    middleware.process_request(request_)
+    middleware(request_)
+    assert log.summary["code"] == 200
+    assert request_id_context.get() is None
+
+
 def test_process_exception(middleware: DockerflowMiddleware, request_: Any, log: Log) -> None:
     """process_exception, called by itself, is in the one record, unless it was answered."""
     for error, status in ((ValueError("boom"), 500), (Http404(), 404)):

@@ -7,6 +7,7 @@ import pathlib
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 from wsgiref.util import FileWrapper
@@ -258,6 +259,14 @@ def test_g(app: Flask, dockerflow: Dockerflow) -> None:
             app.preprocess_request()
             assert (g._request_id, g.request_id) == ("abc", own or "abc")
             assert time.time() - g._start_timestamp < 60
+
+
+def test_g_of_another_class(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
+    """The class of g may be the application's own, and need not have the methods of Flask's."""
+    app.app_ctx_globals_class = SimpleNamespace  # type: ignore[assignment]
+    app.add_url_rule("/g", view_func=lambda: g.request_id, endpoint="g")
+    assert app.test_client().get("/g", headers=ABC).text == "abc"
+    assert log.summary["uid"] == ""
 
 
 def test_hooks_that_were_there_before(app: Flask, log: Log) -> None:

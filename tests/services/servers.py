@@ -166,7 +166,7 @@ class RedisServer(Server):
         """Return whether it answers PING, if only by asking for a password."""
         with socket.create_connection(("127.0.0.1", self.port), 1) as sock:
             sock.sendall(b"PING\r\n")
-            return sock.recv(16).startswith(b"-NOAUTH")
+            return sock.recv(16).startswith((b"-NOAUTH", b"+PONG"))
 
 
 class PostgresServer(Server):

@@ -27,8 +27,8 @@ def write_version(folder: pathlib.Path, content: bytes) -> str:
     ("content", "problem"),
     [
         (b"{", "JSON"),
-        (b'{"a": NaN}', "NaN is no number of JSON"),
-        (b'{"a": -1e999}', "-1e999 is no number of JSON"),
+        (b'{"a": NaN}', "NaN is not a finite number"),
+        (b'{"a": -1e999}', "-1e999 is not a finite number"),
         (b"[1]", "list"),
         (b'{"a": "\xff"}', "UTF-8"),
     ],

@@ -69,9 +69,9 @@ async def run_jobs_async(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str
     :param inline: as there, in the caller's task; a sync check then blocks the event loop.
     """
     loop = asyncio.get_running_loop()
-    for key, run in list(_runs.items()):
+    for key, run in list(_runs.items()):  # forget those of closed loops, which can't end any more
         if run.loop is not None and run.loop.is_closed():
-            _runs.pop(key, None)  # it can't end any more
+            _runs.pop(key, None)
     shared = {
         job: _join(job, loop)
         for job in jobs

@@ -21,9 +21,10 @@ class VersionError(ValueError):
 
 
 def _read_number(text: str) -> float:
-    if math.isfinite(number := float(text)):
-        return number
-    raise ValueError(f"{text} is no number of JSON")
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
 
 
 # By itself, json accepts NaN, and makes 1e999 infinite.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
@@ -70,12 +71,13 @@ class DockerflowMiddleware(MiddlewareMixin):
             task.add_done_callback(observation.task_ended)
         return response
 
-    def _observe(self, request: HttpRequest) -> DjangoObservation:
-        """Return the observation of a request, which may be another middleware's."""
+    def _observe(self, request: HttpRequest) -> AbstractContextManager[DjangoObservation]:
+        """Begin to observe a request, unless another middleware does already."""
         observation = get_observation(request)
-        if observation is None or observation.finished:
-            observation = begin(request, self.summary_logger)
-            observation.middleware = self
+        if observation is not None and not observation.finished:
+            return nullcontext(observation)  # its id is in the context already
+        observation = begin(request, self.summary_logger)
+        observation.middleware = self
         return observation
 
     def _record_failure(self, request: HttpRequest, error: BaseException) -> None:

@@ -86,7 +86,7 @@ def observe_response(
     if isinstance(response, HttpResponseBase):
         header = observation.response_started(response.status_code, ())
         if header is not None:
-            response.headers.setdefault(*header)
+            response.headers.setdefault(*header)  # the application may have set it
         if isinstance(response, StreamingHttpResponse):
             _observe_body(observation, request, response)
             return

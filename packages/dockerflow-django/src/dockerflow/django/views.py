@@ -53,7 +53,7 @@ class DjangoEndpoints(Endpoints):
 
     def run_checks(self, app: Any, timeout: float | None) -> ChecksResults:
         """Run the checks for a sync caller."""
-        environment = check_environment(belongs_to_caller)
+        environment = check_environment(inline=belongs_to_caller)
         silenced = settings.SILENCED_SYSTEM_CHECKS
         return self.registry.run_checks(checks_to_run(), silenced, timeout, environment)
 
@@ -115,11 +115,8 @@ def _answer_probe(request: HttpRequest, path: str) -> HttpResponse | None:
 def _to_response(request: HttpRequest, reply: Reply) -> HttpResponse:
     # WSGI servers send what they are given, also in answer to HEAD.
     body = b"" if request.method == "HEAD" else reply.body
-    response = HttpResponse(body, reply.media_type, reply.status)
-    response["Content-Length"] = len(reply.body)
-    for name, value in reply.headers:
-        response[name] = value
-    return response
+    headers = {"Content-Length": str(len(reply.body)), **dict(reply.headers)}
+    return HttpResponse(body, reply.media_type, reply.status, headers=headers)
 
 
 def _answer_view(request: HttpRequest, path: str) -> HttpResponse:

@@ -39,7 +39,6 @@ class StateObserver(RequestObserver):
 
     def __init__(self, app: ASGIApp, logger: logging.Logger | None = None) -> None:
         super().__init__(app, logger=logger)
-        self._prepares_output = self.records and logger is None
         self._application: object = None
         self._is_prepared = False
 
@@ -51,7 +50,7 @@ class StateObserver(RequestObserver):
         get = functools.partial(extension_of(app).get_setting, app)
         report = functools.partial(log.error, "%s; until then the default is used")
         self.settings = RequestSettings.read(get, report)
-        if self._prepares_output:
+        if self.records and self.logger is None:
             prepare_output()
         self._is_prepared = True
 

@@ -52,8 +52,8 @@ class StateEndpoints(Endpoints):
         return get_version(directory)
 
     async def version_async(self, app: Any) -> Reply:
-        """Answer ``/__version__``: in a thread if a callback is to be called that is not async."""
-        if self._version_callback is None or is_async(self._version_callback):
+        """Answer ``/__version__``: on the event loop for an async callback, else in a thread."""
+        if is_async(self._version_callback):
             return await super().version_async(app)
         return await run_in_threadpool(self.version, app)
 
@@ -90,10 +90,8 @@ class StateEndpoints(Endpoints):
         :param request: the request at its end.
         """
         user = request.scope.get("user")
-        if user is None:
-            return ""
         identity: Any = loaded_identity(user)
-        if identity is None:
+        if identity is None and user is not None:
             # BaseUser's identity and is_authenticated raise where a subclass has none.
             with contextlib.suppress(AttributeError, NotImplementedError):
                 identity = user.identity if user.is_authenticated else None
@@ -154,8 +152,8 @@ VIEWS: dict[str, Callable[[Request], Awaitable[Response]]] = dict(
 
 def _build_router() -> APIRouter:
     router = APIRouter()
-    # Routes that answer, so that 405 names both methods, and behind them those that are described:
-    # FastAPI warns of a duplicate operation id where it describes a route of two methods.
+    # First the routes that answer, so that a 405 names both methods. The same paths again, for the
+    # schema alone: FastAPI warns of a duplicate operation id where it has a route of two methods.
     for methods, is_described in ((["GET", "HEAD"], False), (["GET"], True)):
         for path, view in VIEWS.items():
             router.add_api_route(

@@ -161,7 +161,7 @@ class Dockerflow(Extension):
             RequestSettings.read(partial(self.get_setting, current_app), self.logger.error),
         )
         fields = {**observation.fields, "uid": self.user_id(), "t": observation.elapsed()}
-        if "_start_timestamp" not in g:
+        if not hasattr(g, "_start_timestamp"):
             del fields["t"]
         return fields
 
@@ -171,7 +171,7 @@ class Dockerflow(Extension):
         A user who has not been loaded is not loaded for it: it asks no session and no database.
         """
         # Flask-Login's own name. Its public `current_user` would load the user.
-        user = g.get("_login_user") if has_flask_login else None
+        user = getattr(g, "_login_user", None) if has_flask_login else None
         if user is None:
             return ""
         identity = loaded_identity(user)

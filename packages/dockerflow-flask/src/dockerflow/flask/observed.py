@@ -78,7 +78,9 @@ class ObservedApplication(RequestObserver):
             body = self._answer_probe(environ, start_response)
             if body is not None:
                 return body
-        return self.app(environ, start_response)
+        body = self.app(environ, start_response)
+        environ[OBSERVATION].body_in_memory = False  # who called may answer with another body
+        return body
 
     def _answer_probe(
         self, environ: WSGIEnvironment, start_response: StartResponse
@@ -113,11 +115,11 @@ class ObservedApplication(RequestObserver):
     def _request_started(self, sender: Flask | None = None, **extra: Any) -> None:
         """Begin a request, earlier than the hooks of the application."""
         request_id = self._observation(request.environ).request_id
-        attributes = vars(g)
-        # They outlive a request where a test has pushed an app context around several.
-        if attributes.get("request_id") in (None, attributes.get("_request_id")):
-            attributes["request_id"] = request_id
-        attributes.update(_request_id=request_id, _start_timestamp=time.time())
+        # What is in `g` outlives a request where a test has pushed an app context around several.
+        if getattr(g, "request_id", None) in (None, getattr(g, "_request_id", None)):
+            g.request_id = request_id
+        g._request_id = request_id
+        g._start_timestamp = time.time()
 
     def _before_request(self) -> None:
         if OBSERVATION not in request.environ:  # a test calls preprocess_request() by itself
@@ -141,7 +143,9 @@ class ObservedApplication(RequestObserver):
         header = observation.response_started(response.status_code, response.headers.keys())
         if header is not None:
             response.headers.add(*header)
-        if observation.body_in_memory or response.direct_passthrough:  # a file, for the server
+        if (
+            observation.body_in_memory or response.direct_passthrough
+        ):  # or a file, which the server sends
             observation.finish()
         else:
             chunks: Iterable[Any] = response.response

@@ -18,7 +18,7 @@ import math
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from .request import SUMMARY_LOGGER, RequestObservation, RequestSettings
+from .request import RequestObservation, RequestSettings
 from .request_id import request_id_context
 
 Scope = MutableMapping[str, Any]
@@ -52,7 +52,7 @@ class RequestObserver:
     ) -> None:
         self.app = app
         self.settings = settings or RequestSettings()
-        self.logger = logger or logging.getLogger(SUMMARY_LOGGER)
+        self.logger = logger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request as the application does."""

@@ -175,8 +175,8 @@ class RequestObservation:
     :ivar fields: what the summary says of the request; an adapter may add to it. ``errno``,
         ``code`` and ``t`` are set at the end, ``t`` only if it is still there.
     :ivar code: the status of the response, None before there is one.
-    :ivar body_in_memory: whether the body is there when the response starts; False, unless an
-        adapter sets it.
+    :ivar body_in_memory: whether the adapter saw the whole body in memory before the response
+        started; False, unless it says so.
     :ivar error: the exception that nobody has handled, as far as is known.
     :ivar finished: whether the end of the request has been seen.
     :ivar client_left: whether the client went away before the response had ended.
@@ -282,7 +282,8 @@ class RequestObservation:
         return header_name, self.request_id
 
     def headers_sent(self) -> None:
-        """Note that the headers are handed over, with which a request may end."""
+        """Note that the server has the headers: a request whose body is in memory ends here."""
+        # A later hook may have put a stream in its place, which has no length.
         if self.body_in_memory and (self._has_length or not self._expects_body()):
             self.finish()
 

@@ -164,7 +164,7 @@ class RequestObserver:
         headers, name = response.headers, observation.settings.header_name
         given = headers.get(name)
         if given == observation.request_id and response.status == observation.code:
-            return  # it has been seen
+            return  # response_started() knows it, from the middleware
         if isinstance(given, _GivenId) and given != observation.request_id:
             del headers[name]  # the application has sent the same response before
         header = observation.response_started(response.status, headers)
