@@ -41,7 +41,10 @@ dictConfig(
             }
         },
         "root": {"level": "INFO", "handlers": ["mozlog"]},
-        "loggers": {"uvicorn": {"handlers": [], "propagate": True}},
+        "loggers": {
+            "uvicorn": {"handlers": [], "propagate": True},
+            "uvicorn.access": {"handlers": [], "propagate": False},
+        },
     }
 )
 log = logging.getLogger("visits")

@@ -176,5 +176,5 @@ def test_service_checks() -> None:
         "check_redis_connected": "ok",
         "check_migrations_applied": "error",
     }
-    with pytest.raises(TypeError, match=r"redis= is of type str; set it to a client"):
+    with pytest.raises(TypeError, match=r"redis= is of type str \(redis://...\); set it to a"):
         extension.add_service_checks(redis="redis://:hunter2@host")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -127,7 +128,22 @@ def test_long_texts() -> None:
     assert mask_urls("x://" + "a" * 1_000_000) == "x://" + "a" * 1_000_000
 
 
-def test_known_passwords() -> None:
-    """A known password is replaced wherever it stands, percent-encoded too, and empty ones not."""
-    text = public_text("hunter2 and p@ss,\n  p%40ss", ["hunter2", "p@ss", "", None])
-    assert text == "*** and ***, ***"
+@pytest.mark.parametrize("password", ["p@s/s", b"p@s/s", "p@s/s\\'", "pä@s/ s", "p.*|(", "%2f@"])
+def test_known_passwords(password: str | bytes) -> None:
+    """A known password is replaced wherever it stands, escaped or not, and empty ones are not."""
+    plain = password.decode() if isinstance(password, bytes) else password
+    encoded = quote(plain, safe="")
+    spelled = [plain, repr(plain)[1:-1], quote(plain), encoded, encoded.lower()]
+    text = public_text("; ".join(spelled), ["", None, password, "ss"])
+    assert text == "; ".join(["***"] * len(spelled))
+
+
+def test_an_exception_as_the_object(caplog: pytest.LogCaptureFixture) -> None:
+    """An exception that a message is about is in the log, with URLs masked, and not shown."""
+    try:
+        raise OSError("no answer from redis://u:hunter2@db7")
+    except OSError as error:
+        results = run(Error("It is down.", obj=error, id="t.1"))
+    assert results.details["check0"]["messages"] == {"t.1": "It is down."}
+    assert caplog.messages[0].startswith("t.1: It is down.: no answer from redis://***@db7\nTrace")
+    assert "hunter2" not in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import logging.config
 import logging.handlers
 import pickle
 import queue
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dockerflow.logging import MozlogFormatter, MozlogHandler
+from dockerflow.logging import MozlogFormatter, MozlogHandler, request_id_context
 
 from .lines import fields, parse_all, record
 
@@ -176,3 +177,39 @@ def test_queue_handlers() -> None:
     assert "failed here" in prepared["msg"]
     assert "ValueError: v" in str(prepared), "logging has made text of it"
     assert (kept["msg"], kept["error"]) == ("failed here", "ValueError('v')")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="dictConfig makes queues from 3.12 on")
+def test_queue_of_dict_config(capsys: pytest.CaptureFixture[str]) -> None:
+    """By a dictionary, too, a line from behind a queue has its id, extra and exception."""
+    keeping: dict[str, Any] = {
+        "class": f"{__name__}.Keeping",
+        "filters": ["request_id"],
+        "handlers": ["mozlog"],
+    }
+    configuration: dict[str, Any] = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"request_id": {"()": "dockerflow.logging.RequestIdLogFilter"}},
+        "handlers": {
+            "mozlog": {"class": "dockerflow.logging.MozlogHandler", "name": "acme"},
+            "queue": keeping,
+        },
+        "loggers": {"queued": {"level": "INFO", "propagate": False, "handlers": ["queue"]}},
+    }
+    logging.config.dictConfig(configuration)
+    handler: Any = logging.getLogger("queued").handlers[0]
+    handler.listener.start()
+    token = request_id_context.set("mine")
+    try:
+        raise ValueError("v")
+    except ValueError:
+        logging.getLogger("queued").exception("failed", extra={"a": {1}})
+    finally:
+        request_id_context.reset(token)
+        handler.listener.stop()
+        logging.getLogger("queued").handlers.clear()
+    (line,) = parse_all(capsys.readouterr().out)
+    traceback = line["Fields"].pop("traceback")
+    assert line["Fields"] == {"a": [1], "rid": "mine", "msg": "failed", "error": "ValueError('v')"}
+    assert traceback.endswith("ValueError('v')\n")

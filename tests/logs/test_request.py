@@ -90,6 +90,7 @@ class Silent(Exception):
 
 ERROR = ValueError("the %s text")
 FAILED = failing(ERROR)
+SHUTDOWN = asyncio.CancelledError("timeout graceful shutdown exceeded")  # as uvicorn's
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,7 @@ FAILED = failing(ERROR)
         ([answered(200), gone], 20, 499, 0, ""),
         ([answered(500), FAILED, gone], 20, 499, 0, ""),
         ([failing(asyncio.CancelledError())], 20, 499, 0, ""),
+        ([failing(SHUTDOWN)], 40, 500, 500, "timeout graceful shutdown exceeded"),
         ([failing(GeneratorExit())], 20, 499, 0, ""),
         ([answered(200), body(None, False)], 20, 499, 0, ""),
         ([answered(304), body(None, False)], 20, 304, 0, ""),

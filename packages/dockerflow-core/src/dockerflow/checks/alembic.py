@@ -11,13 +11,14 @@ import functools
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dockerflow.health import INFO_CANT_CHECK_MIGRATIONS, WARNING_UNAPPLIED_MIGRATION
 
 from .messages import CheckMessage, Info, Warning
-from .services import import_extra, public_text
+from .services import import_extra, is_instance_with, public_text, wrong_type
 from .sqlalchemy import (
     engines_of,
     failure_text,
@@ -132,10 +133,8 @@ def _require(migrate: Any, database: Any) -> None:
     from alembic.config import Config
 
     if not isinstance(migrate, Config | str | os.PathLike) and not _is_extension(migrate):
-        raise TypeError(
-            f"migrate= is of type {type(migrate).__name__}; set it to a Flask-Migrate extension, "
-            "an alembic.config.Config or the path of an alembic.ini"
-        )
+        remedy = "a Flask-Migrate extension, an alembic.config.Config or the path of an alembic.ini"
+        raise wrong_type("migrate=", migrate, remedy)
     if database is not None:
         require_database(database)
     elif not _is_extension(migrate):
@@ -143,7 +142,7 @@ def _require(migrate: Any, database: Any) -> None:
 
 
 def _is_extension(migrate: Any) -> bool:
-    return hasattr(migrate, "get_config")
+    return is_instance_with(migrate, "get_config")
 
 
 def _reader(table: str | None, schema: str | None) -> Callable[[Connection], set[str]]:
@@ -170,11 +169,21 @@ def _compare(source: Source, applied: set[str], bind: str | None = None) -> list
             return [_unapplied(place + text, unknown)]
         # A revision that an applied one depends on is not in the version table.
         reached = {script.revision for script in scripts.get_all_current(tuple(applied))}
-    except Exception as error:  # migrations are the application's code, and may raise anything
-        text = public_text(f"{type(error).__name__}: {error}")
-        return [Info(f"Can't check migrations: {text}", id=INFO_CANT_CHECK_MIGRATIONS)]
+    except Exception as error:
+        text = f"Can't check migrations: {type(error).__name__}"
+        if _is_alembics(error):
+            return [Info(public_text(f"{text}: {error}"), id=INFO_CANT_CHECK_MIGRATIONS)]
+        # Scripts are the application's code, whose exceptions may hold anything: for the log alone.
+        return [Info(text, obj=error, id=INFO_CANT_CHECK_MIGRATIONS)]
     missing = heads - reached
     return [_unapplied(f"{place}Unapplied migrations found: ", missing)] if missing else []
+
+
+def _is_alembics(error: Exception) -> bool:
+    """Return whether Alembic has raised it: an exception of its own, or a KeyError for a parent."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = (type(error).__module__, frames[-1].f_globals.get("__name__", ""))
+    return any(module.partition(".")[0] == "alembic" for module in modules)
 
 
 def _unapplied(text: str, revisions: set[str]) -> CheckMessage:

@@ -49,7 +49,7 @@ class Finding:
     """One message of a check, as it is counted, shown and logged.
 
     :param text: the message, with the user part of URLs masked.
-    :param error: the exception behind it, where a check raised; shown to nobody but the log.
+    :param error: the exception that the check raised, or gave as ``obj``; for the log alone.
     """
 
     level: int
@@ -108,7 +108,9 @@ def _is_message(value: object) -> bool:
 
 def _read(message: Any) -> Finding:
     id = None if message.id is None else str(message.id)
-    return Finding(int(message.level), mask_urls(_text(message.msg)), id)
+    obj: object = getattr(message, "obj", None)
+    error = obj if isinstance(obj, Exception) else None
+    return Finding(int(message.level), mask_urls(_text(message.msg)), id, error)
 
 
 def _text(value: object) -> str:
@@ -139,12 +141,20 @@ def _log(name: str, finding: Finding) -> None:
     error = finding.error
     text = f"{finding.id or name}: {finding.text}"
     if error is not None:
-        text = mask_urls(f"{text}: {_text(error)}".removesuffix(": "))
-        trace = "".join(traceback.format_exception(error))
-        if (masked := mask_urls(trace)) != trace:
-            # The exception itself can't be handed to handlers: its text holds a secret.
-            text, error = f"{text}\n{masked.rstrip()}", None
-    logger.log(finding.level, text, exc_info=error, extra={"check": name})
+        text = f"{text}: {_text(error)}".removesuffix(": ")
+    log_masked(logger, finding.level, text, error, check=name)
+
+
+def log_masked(
+    to: logging.Logger, level: int, text: str, error: BaseException | None, **extra: object
+) -> None:
+    """Log a text, and the exception behind it, with the user part of URLs masked in both."""
+    text = mask_urls(text)
+    trace = "" if error is None else "".join(traceback.format_exception(error))
+    if (masked := mask_urls(trace)) != trace:
+        # The exception itself can't be handed to handlers: its text holds a secret.
+        text, error = f"{text}\n{masked.rstrip()}", None
+    to.log(level, text, exc_info=error, extra=extra)
 
 
 # ---------------------------------------------------------------------- adding up

@@ -50,7 +50,8 @@ class CheckMessage:
     :param level: one of :data:`DEBUG` to :data:`CRITICAL` or a number between them; each
         subclass has its own default.
     :param hint: what to do about it.
-    :param obj: what the message is about; part of ``str(message)``.
+    :param obj: what the message is about; part of ``str(message)``. Of an exception, the log of a
+        heartbeat has the text and the traceback, and the answer nothing.
     :param id: the stable id by which the message can be silenced, such as ``"acme.health.E001"``.
     """
 

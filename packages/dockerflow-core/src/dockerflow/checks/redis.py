@@ -14,7 +14,7 @@ from typing import Any
 from dockerflow import health
 
 from .messages import CheckMessage, Error
-from .services import import_extra, public_text
+from .services import import_extra, is_instance_with, public_text, wrong_type
 
 __all__ = ["check_redis_connected", "check_redis_connected_async", "redis_check"]
 
@@ -34,11 +34,8 @@ def redis_check(client: Any) -> Callable[[], Any]:
     :raises TypeError: if it is no client.
     """
     _exceptions_of(client)
-    if not _is_proxy(client) and not hasattr(client, "ping"):
-        raise TypeError(
-            f"redis= is of type {type(client).__name__}; "
-            "set it to a client, such as redis.Redis.from_url(...)"
-        )
+    if not _is_proxy(client) and not is_instance_with(client, "ping"):
+        raise wrong_type("redis=", client, "a client, such as redis.Redis.from_url(...)")
     if is_async_client(client):
         return functools.partial(check_redis_connected_async, client)
     return functools.partial(check_redis_connected, client)

@@ -9,8 +9,9 @@ from types import EllipsisType
 from typing import Any, TypeVar, overload
 
 from .environment import Check, CheckEnvironment
-from .findings import ChecksResults, build_results, logger
+from .findings import ChecksResults, build_results, logger, mask_urls
 from .runner import Job, run_jobs, run_jobs_async
+from .services import require_type, wrong_type
 
 F = TypeVar("F", bound=Check)
 
@@ -53,9 +54,12 @@ class CheckRegistry:
             the heartbeat that runs it.
         :returns: ``func`` itself, unchanged.
         :raises ValueError: if ``timeout`` is neither a positive number nor ``None``.
+        :raises TypeError: if ``func`` can't be called.
         """
         if func is None:
             return functools.partial(self.register, name=name, timeout=timeout)
+        if not callable(func):
+            raise wrong_type("a check", func, "a function, and its name by name=")
         name = name or _name_of(func)
         if not isinstance(timeout, EllipsisType):
             timeout = check_limit(timeout, f"register(..., timeout=) of the check {name!r}")
@@ -155,7 +159,7 @@ def check_limit(value: object, setting: str) -> float | None:
     try:
         return read_timeout(value)
     except ValueError as remedy:
-        raise ValueError(f"{setting} is {value!r}; set it to {remedy}") from None
+        raise ValueError(f"{setting} is {mask_urls(repr(value))}; set it to {remedy}") from None
 
 
 def read_timeout(value: Any) -> float | None:
@@ -175,9 +179,12 @@ def read_timeout(value: Any) -> float | None:
     return seconds
 
 
-def as_ids(ids: Iterable[str] | None) -> frozenset[str]:
-    """Return a set of message ids; a single text is one id."""
-    return frozenset([ids] if isinstance(ids, str) else ids or ())
+def as_ids(ids: Any) -> frozenset[str]:
+    """Return a set of message ids, of an iterable, a text with commas, or None."""
+    if isinstance(ids, str):
+        ids = [id.strip() for id in ids.split(",")]
+    require_type("silenced_checks=", ids, Iterable, "a list of ids, such as ['acme.health.E001']")
+    return frozenset(ids or ())
 
 
 def _name_of(func: Any) -> str:

@@ -174,8 +174,7 @@ def _run_inline(job: Job) -> list[Finding]:
 
 async def _run_inline_async(job: Job) -> list[Finding]:
     findings: list[Finding] = []
-    call = functools.partial(job.environment.call, job.check)
-    await _call_async(call, job.environment.scope, findings)
+    await _call_async(lambda: job.environment.call(job.check), job.environment.scope, findings)
     return _ended_inline(job, findings)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 from urllib.parse import quote
 
 from .findings import mask_urls
+
+# Redis repeats the arguments of a command that it does not know, such as HELLO or AUTH, and cuts
+# them to 128 bytes, so that a long password could not be recognised.
+_ARGUMENTS = re.compile(r", with args beginning with:.*", re.DOTALL)
 
 
 def import_extra(module: str, extra: str, adapter_extra: str) -> ModuleType:
@@ -36,12 +42,54 @@ def import_extra(module: str, extra: str, adapter_extra: str) -> ModuleType:
 def public_text(text: object, secrets: Iterable[object] = ()) -> str:
     """Return a text on one line, without secrets.
 
-    :param secrets: passwords, which are replaced wherever they stand, also percent-encoded; empty
-        ones are skipped. The user part of URLs is always replaced.
+    :param secrets: passwords, which are replaced wherever they stand, also percent-encoded, in part
+        or in full, and as their ``repr``; empty ones are skipped. The user part of URLs and the
+        arguments that Redis repeats are always left out.
     """
-    line = str(text)
-    known = {str(secret) for secret in secrets if secret}
-    known |= {quote(secret, safe="") for secret in known}
-    for secret in sorted(known, key=len, reverse=True):
-        line = line.replace(secret, "***")
+    line = _ARGUMENTS.sub("", str(text))
+    known = (each.decode(errors="replace") if isinstance(each, bytes) else each for each in secrets)
+    longest_first = sorted({str(secret) for secret in known if secret}, key=len, reverse=True)
+    if longest_first:
+        line = re.sub("|".join(map(_spellings, longest_first)), "***", line)
     return " ".join(mask_urls(line).split())
+
+
+def misplaced_parts(host: object, database: object) -> Iterator[str]:
+    """Yield the parts of a password that an unescaped ``@`` in it has moved to other fields."""
+    # Of "user:pass@word@host", SQLAlchemy takes "word@host" for the host; of "user:pass@wo/rd@host"
+    # it takes "wo" for the host, and "rd@host" for the database.
+    in_host, in_database = (str(each or "").rpartition("@")[0] for each in (host, database))
+    yield from (in_host, in_database, str(host) if in_database else "")
+
+
+def wrong_type(argument: str, value: object, remedy: str) -> TypeError:
+    """Return the error that names an argument, its type, its value if it is safe, and a remedy."""
+    shown = ""
+    if isinstance(value, type | ModuleType):
+        shown = f" ({value.__name__})"
+    elif isinstance(value, int | float):
+        shown = f" ({value!r})"
+    elif isinstance(value, str) and "://" in value:  # a password may stand anywhere behind it
+        shown = f" ({value.partition('://')[0]}://...)"
+    return TypeError(f"{argument} is of type {type(value).__name__}{shown}; set it to {remedy}")
+
+
+def require_type(argument: str, value: object, kind: Any, remedy: str) -> None:
+    """Refuse an argument that is neither of a type nor None."""
+    if not isinstance(value, kind | None):
+        raise wrong_type(argument, value, remedy)
+
+
+def is_instance_with(value: object, attribute: str) -> bool:
+    """Return whether an object has an attribute, and is neither a class nor a module."""
+    return hasattr(value, attribute) and not isinstance(value, type | ModuleType)
+
+
+def _spellings(secret: str) -> str:
+    """Return a pattern of a text, each of whose characters may be escaped."""
+
+    def spellings(character: str) -> str:
+        escaped, quoted = repr(character)[1:-1], quote(character, safe="")
+        return f"(?:{re.escape(character)}|{re.escape(escaped)}|(?i:{re.escape(quoted)}))"
+
+    return "".join(map(spellings, secret))

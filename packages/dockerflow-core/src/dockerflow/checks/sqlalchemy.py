@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dockerflow.health import ERROR_DB_API_EXCEPTION, ERROR_SQLALCHEMY_EXCEPTION
 
 from .messages import CheckMessage, Error
-from .services import import_extra, public_text
+from .services import import_extra, is_instance_with, misplaced_parts, public_text, wrong_type
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -73,11 +73,9 @@ async def check_database_connected_async(engine: AsyncEngine) -> list[CheckMessa
 def require_database(database: Any) -> None:
     """Refuse what is neither an engine nor an extension that has engines, with a TypeError."""
     import_extra("sqlalchemy.exc", "sqlalchemy", "db")
-    if not _is_extension(database) and not hasattr(database, "connect"):
-        raise TypeError(
-            f"db= is of type {type(database).__name__}; set it to an engine, such as "
-            "sqlalchemy.create_engine(...), or to a Flask-SQLAlchemy extension"
-        )
+    if not _is_extension(database) and not is_instance_with(database, "connect"):
+        remedy = "an engine, such as sqlalchemy.create_engine(...), or Flask-SQLAlchemy's extension"
+        raise wrong_type("db=", database, remedy)
 
 
 def is_async_engine(database: object) -> bool:
@@ -171,9 +169,9 @@ def _failure(error: Exception, engine: Any, bind: str | None = None) -> CheckMes
 
 
 def _passwords(engine: Any) -> Iterator[object]:
+    from sqlalchemy.engine import URL
+
     url = getattr(engine, "url", None)
-    yield getattr(url, "password", None)
-    # Of "user:pass@word@host", SQLAlchemy takes "word@host" for the host.
-    for part in (getattr(url, "host", None), getattr(url, "database", None)):
-        if isinstance(part, str):
-            yield part.rpartition("@")[0]
+    if isinstance(url, URL):
+        yield from (url.password, url.query.get("password"))
+        yield from misplaced_parts(url.host, url.database)

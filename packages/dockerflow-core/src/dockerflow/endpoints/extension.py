@@ -12,8 +12,10 @@ from typing import Any, ClassVar, NoReturn, TypeVar, overload
 from dockerflow import version as version_json
 from dockerflow.checks import Check, CheckEnvironment, CheckRegistry, ChecksResults
 from dockerflow.checks.alembic import migrations_check
+from dockerflow.checks.findings import log_masked, mask_urls
 from dockerflow.checks.redis import redis_check
 from dockerflow.checks.registry import Limit, as_ids, default_registry
+from dockerflow.checks.services import require_type
 from dockerflow.checks.sqlalchemy import database_check
 
 from .replies import Reply, heartbeat_reply, json_reply, method_not_allowed
@@ -43,6 +45,7 @@ class Endpoints:
     :param registry: the checks that the heartbeat runs, by default those of the whole process.
     :param silenced_checks: ids of check messages that are neither counted nor logged.
     :param version_path: the directory of ``version.json``; by default where the adapter looks.
+    :raises TypeError: if one of them is of another kind.
     """
 
     logger: logging.Logger
@@ -57,6 +60,8 @@ class Endpoints:
         silenced_checks: Iterable[str] | None = None,
         version_path: Path | None = None,
     ) -> None:
+        require_type("registry=", registry, CheckRegistry, "a dockerflow.checks.CheckRegistry()")
+        require_type("version_path=", version_path, str | os.PathLike, "the path of a directory")
         self.registry = default_registry if registry is None else registry
         self.silenced_checks = list(as_ids(silenced_checks))
         self.version_path = version_path
@@ -127,10 +132,8 @@ class Endpoints:
 
     async def run_checks_async(self, app: Any, timeout: float | None) -> ChecksResults:
         """Run the checks of a heartbeat like :meth:`run_checks`, on the event loop."""
-        environment = self.check_environment(app)
-        return await self.registry.run_checks_async(
-            None, self.silenced_checks, timeout, environment
-        )
+        silenced, environment = self.silenced_checks, self.check_environment(app)
+        return await self.registry.run_checks_async(None, silenced, timeout, environment)
 
     def add_service_checks(
         self, db: Any = None, redis: Any = None, migrate: Any = None, migrated_db: Any = None
@@ -225,13 +228,12 @@ class Endpoints:
             return self._version_broken(error)
 
     def _version_reply(self, content: object) -> Reply:
-        if content is None:
-            return Reply(404, b"version.json not found")
-        return json_reply(200, content)
+        not_found = Reply(404, b"version.json not found")
+        return not_found if content is None else json_reply(200, content)
 
     def _version_broken(self, error: version_json.VersionError) -> Reply:
-        self.logger.error("%s", error)
-        return Reply(500, str(error).encode("utf-8", "backslashreplace"))
+        log_masked(self.logger, logging.ERROR, str(error), error.__cause__)
+        return Reply(500, mask_urls(str(error)).encode("utf-8", "backslashreplace"))
 
     def heartbeat(self, app: Any) -> Reply:
         """Run the checks, tell the application, and answer ``/__heartbeat__``."""
@@ -252,6 +254,9 @@ class Endpoints:
         return self.lbheartbeat_reply
 
     def error(self) -> NoReturn:
-        """Log a record of level ERROR and raise, which is what ``/__error__`` is for."""
-        self.logger.error("The __error__ endpoint was called")
-        raise Exception("This is a test exception from the /__error__ endpoint.")
+        """Log an exception at ERROR and raise it, of which Sentry makes one event."""
+        try:
+            raise Exception("This is a test exception from the /__error__ endpoint.")
+        except Exception:
+            self.logger.exception("The __error__ endpoint was called")
+            raise

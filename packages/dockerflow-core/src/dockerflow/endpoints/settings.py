@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from dockerflow.checks.findings import mask_urls
 from dockerflow.checks.registry import DEFAULT_TIMEOUT, read_timeout
 
 
@@ -77,7 +78,7 @@ class EndpointSettings:
             try:
                 values[each.name] = each.metadata["read"](value)
             except ValueError as remedy:
-                problem = f"{name} is {value!r}; set it to {remedy}"
+                problem = f"{name} is {mask_urls(repr(value))}; set it to {remedy}"
                 if report is None:
                     raise ValueError(problem) from None
                 report(problem)

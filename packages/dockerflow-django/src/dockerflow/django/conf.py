@@ -13,6 +13,8 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from dockerflow.checks.findings import mask_urls
+from dockerflow.checks.registry import as_ids
 from dockerflow.endpoints import EndpointSettings
 from dockerflow.logging.request import RequestSettings
 
@@ -49,7 +51,7 @@ def unlogged_ids() -> frozenset[str]:
     An id that is appended to the list in place later is not counted from then on, but its messages
     are still logged, as the existing package did it. Other changes are told by Django's signal.
     """
-    return frozenset(settings.SILENCED_SYSTEM_CHECKS)
+    return as_ids(settings.SILENCED_SYSTEM_CHECKS)
 
 
 def _forget(*, setting: str, **kwargs: Any) -> None:
@@ -126,10 +128,9 @@ def _load(name: str, value: object) -> Callable[..., Any]:
         try:
             found = import_string(value)
         except Exception as error:  # a module may raise anything while it is imported
-            # Its text may hold secrets: it is in the traceback, not in the answer.
+            # Its text may hold secrets: it is for the log alone.
             problem, cause = f"can't be imported ({type(error).__name__})", error
     if callable(found):
         return cast("Callable[..., Any]", found)
-    raise ValueError(
-        f"{name} is {value!r}, which {problem}; set it to the dotted path of a callable"
-    ) from cause
+    problem = f"{name} is {mask_urls(repr(value))}, which {problem}"
+    raise ValueError(f"{problem}; set it to the dotted path of a callable") from cause

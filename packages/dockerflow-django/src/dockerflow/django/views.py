@@ -45,7 +45,7 @@ class DjangoEndpoints(Endpoints):
         try:
             callback = conf.version_callback()
         except ValueError as error:
-            raise VersionError(str(error)) from error
+            raise VersionError(str(error)) from error.__cause__
         is_async = iscoroutinefunction(callback)  # pyright: ignore[reportDeprecated] - as Django asks
         if callback is None or is_async == _is_on_loop():
             return callback

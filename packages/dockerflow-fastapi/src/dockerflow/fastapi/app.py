@@ -144,11 +144,9 @@ async def _answer_probes(app: ASGIApp, scope: Scope, receive: Receive, send: Sen
     """Answer a probe, or have the application answer any other request."""
     if scope["type"] == "http" and scope["method"] != "OPTIONS" and _path(scope) in PROBES:
         # What a version callback raises is handled as from any view.
-        handlers = {
-            kind: handler
-            for kind, handler in scope["app"].exception_handlers.items()
-            if kind not in (500, Exception)  # ServerErrorMiddleware's
-        }
+        handlers = dict(scope["app"].exception_handlers)
+        for kind in (500, Exception):  # ServerErrorMiddleware's
+            handlers.pop(kind, None)
         app = ExceptionMiddleware(_answer, handlers)
     await app(scope, receive, send)
 
@@ -162,5 +160,4 @@ async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _path(scope: Scope) -> str:
     """Return the path of a request without the prefix of a mount."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", "").rstrip("/"))
+    return str(scope["path"]).removeprefix(scope.get("root_path", "").rstrip("/"))

@@ -25,7 +25,7 @@ from dockerflow.logging.request_id import request_id_context
 from dockerflow.logging.wsgi import OBSERVATION, RequestObserver, observation_of
 
 if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 # Keys of a WSGI environment: the token that takes the request id back, where the hooks are alone;
 # what a probe has raised.
@@ -54,8 +54,7 @@ class ObservedApplication(RequestObserver):
     """
 
     def __init__(self, app: Flask, extension: Extension) -> None:
-        wsgi_app: WSGIApplication = app.wsgi_app
-        super().__init__(wsgi_app)
+        super().__init__(app.wsgi_app)
         self._flask = app
         self._extension = extension
         self._settings = LiveSettings(partial(extension.get_setting, app), extension.logger)
@@ -138,14 +137,15 @@ class ObservedApplication(RequestObserver):
         observation = self._observation(environ)
         self._note_fields(observation)
         observation.body_in_memory = not is_streamed(response)
+        if request.url_rule is not None and request.url_rule.websocket:
+            # At the end of a websocket Flask-Sock returns a 200, which is sent to nobody.
+            observation.is_recorded = response.status_code != 200
         if _HOOKS_ALONE not in environ:
             return response
         header = observation.response_started(response.status_code, response.headers.keys())
         if header is not None:
             response.headers.add(*header)
-        if (
-            observation.body_in_memory or response.direct_passthrough
-        ):  # or a file, which the server sends
+        if observation.body_in_memory or response.direct_passthrough:  # a file, for the server
             observation.finish()
         else:
             chunks: Iterable[Any] = response.response

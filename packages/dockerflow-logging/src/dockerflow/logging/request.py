@@ -121,7 +121,8 @@ class RequestSettings:
             try:
                 values[each.name] = each.metadata["read"](value)
             except ValueError as remedy:
-                problem = f"{name} is {value!r}; set it to {remedy}"
+                shown = re.sub(r"://\S*@", "://***@", repr(value))  # a password is for nobody
+                problem = f"{name} is {shown}; set it to {remedy}"
                 if report is None:
                     raise ValueError(problem) from None
                 report(problem)
@@ -241,6 +242,9 @@ class RequestObservation:
     def __exit__(self, *exc_info: object) -> None:
         request_id_context.reset(self._tokens.pop())
 
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()  # who pickles a request of Django's gets it back where this is not
+
     def elapsed(self) -> int:
         """Return the whole milliseconds since the request arrived."""
         return (time.monotonic_ns() - self._started) // 1_000_000
@@ -291,7 +295,7 @@ class RequestObservation:
         """Note an exception that nobody has handled.
 
         Cancellation, asyncio's and trio's, and a closed generator stand for a client that has gone;
-        gevent's time limits and the end of a worker don't.
+        gevent's time limits and the end of a worker, for which uvicorn cancels as well, don't.
 
         :param error: the exception; a lone one is taken out of the groups of task groups.
         """
@@ -300,10 +304,12 @@ class RequestObservation:
             self.failed(raised.exceptions[0])
         elif self.is_websocket and isinstance(error, StopIteration):
             pass  # so do those of Flask-Sock end under gunicorn
-        elif isinstance(error, Exception) or type(raised).__name__ not in _CANCELLATIONS:
+        elif isinstance(error, Exception) or "graceful shutdown" in str(raised):  # uvicorn's
             self.error = error
-        else:
+        elif type(raised).__name__ in _CANCELLATIONS:
             self.client_gone()
+        else:
+            self.error = error
 
     def client_gone(self) -> None:
         """Note that the client went away before the response had ended."""

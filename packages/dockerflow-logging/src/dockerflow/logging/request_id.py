@@ -76,7 +76,6 @@ class RequestIdLogFilter(logging.Filter):
 def _id_of(request: object) -> str | None:
     """Return the id of a request whose adapter has put its observation there."""
     try:
-        observation = getattr(request, "dockerflow_observation", None)
-        return getattr(observation, "request_id", None)
+        return getattr(getattr(request, "dockerflow_observation", None), "request_id", None)
     except Exception:  # a proxy whose request is gone
         return None

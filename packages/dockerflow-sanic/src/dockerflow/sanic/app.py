@@ -161,15 +161,12 @@ class Dockerflow(Endpoints):
 
 
 def _to_response(reply: Reply) -> HTTPResponse:
-    return HTTPResponse(
-        reply.body, reply.status, headers=dict(reply.headers), content_type=reply.media_type
-    )
+    return HTTPResponse(reply.body, reply.status, dict(reply.headers), reply.media_type)
 
 
 def _exclude_from_openapi(view: Any) -> None:
     """Leave a view out of what sanic-ext, where it is installed, publishes as OpenAPI."""
-    try:
+    with suppress(ImportError):
         from sanic_ext import openapi  # type: ignore[import-not-found] # no extra of ours
-    except ImportError:
-        return
-    openapi.exclude()(view)  # pyright: ignore[reportUnknownMemberType] - where it is missing
+
+        openapi.exclude()(view)  # pyright: ignore[reportUnknownMemberType] - where it is missing

@@ -203,9 +203,12 @@ class RequestObserver:
 
     def _task_ended(self, task: asyncio.Task[Any]) -> None:
         request = Request.get_current()  # this has the context of the time when it was added
+        observation = _observations[request]
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is not None:
-            _observations[request].failed(error)
+            observation.failed(error)
+        elif not observation.is_websocket:
+            self._cut_off(observation, by_client=False)  # such as by uvicorn, which tells no more
         self._finish(request)
 
     def _finish(self, request: AnyRequest) -> None:

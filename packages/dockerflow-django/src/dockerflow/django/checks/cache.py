@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.cache import DEFAULT_CACHE_ALIAS, caches
@@ -33,30 +34,37 @@ def check_redis_connected(app_configs: object = None, **kwargs: Any) -> list[Che
 
 
 def _faults(alias: str) -> Iterator[tuple[str, str | None]]:
-    # Of a URL whose password has an unescaped character, redis-py's error quotes a part.
-    user_part = str(settings.CACHES[alias].get("LOCATION")).rpartition("@")[0].partition("//")[2]
-    secrets = re.split("[:/?#@]", user_part)
+    secrets = list(_passwords(settings.CACHES[alias].get("LOCATION")))
     try:
         from redis.exceptions import RedisError  # an extra
 
         try:
-            for message in redis.check_redis_connected(_client(alias)):
-                yield message.msg, message.id
+            with _client(alias) as client:
+                for message in redis.check_redis_connected(client):
+                    yield public_text(message.msg, secrets), message.id
         except RedisError as error:  # a client may look for its servers when it is made
             text = f"Could not connect to redis: {public_text(error, secrets)}"
             yield text, health.ERROR_CANNOT_CONNECT_REDIS
     except (ImportError, NotImplementedError, ImproperlyConfigured, ValueError) as error:
         cause = error.__cause__  # of a backend that can't be imported
         fault = cause if isinstance(cause, ImportError) else error
-        if isinstance(fault, ImportError):
+        if isinstance(fault, ImportError | NotImplementedError):
             remedy = 'pip install "dockerflow-django[redis]", or "dockerflow-django[django-redis]"'
-            text = f"Redis client not available: {fault}: {remedy}"
-            yield text, health.ERROR_MISSING_REDIS_CLIENT
-        elif isinstance(fault, NotImplementedError):
-            yield f"Redis client not available: {fault}", health.ERROR_MISSING_REDIS_CLIENT
+            known = public_text(fault, secrets)
+            text = f"{known}: {remedy}" if isinstance(fault, ImportError) else known
+            yield f"Redis client not available: {text}", health.ERROR_MISSING_REDIS_CLIENT
         else:  # ValueError is redis-py's for a wrong URL
             text = f'Redis misconfigured: "{public_text(fault, secrets)}"'
             yield text, health.ERROR_MISCONFIGURED_REDIS
+
+
+def _passwords(location: object) -> Iterator[str]:
+    """Yield the passwords of a cache's URLs, and the parts that unescaped characters make."""
+    several = isinstance(location, list | tuple)
+    listed = cast("Iterable[object]", location) if several else [location]
+    for url in re.split(r"[,;](?=\w+://)", ",".join(map(str, listed))):
+        password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        yield from (password, *re.split("[:/?#@,;]", password))
 
 
 def _is_redis(alias: str) -> bool:
@@ -67,12 +75,19 @@ def _is_redis(alias: str) -> bool:
     return any("redis" in kind.__module__.lower() for kind in kinds)
 
 
-def _client(alias: str) -> Any:
-    """Return the client of redis-py that a cache writes with; nothing is connected for it."""
-    # Django's own backend has no public way to its client: RedisCache keeps it here.
-    own: Any = getattr(caches[alias], "_cache", None)
+@contextmanager
+def _client(alias: str) -> Generator[Any]:
+    """Lend the client of redis-py that a cache writes with; nothing is connected for it."""
+    # Django's own backend has no public way to its client: RedisCache keeps it here. It would keep
+    # its connection as well, until it is collected as garbage, so the check has one of its own.
+    own: Any = getattr(caches.create_connection(alias), "_cache", None)
     if hasattr(own, "get_client"):
-        return own.get_client(write=True)
-    import django_redis  # type: ignore[import-untyped]  # an extra, which ships no types
+        client = own.get_client(write=True)
+        try:
+            yield client
+        finally:
+            client.connection_pool.disconnect()
+    else:
+        import django_redis  # type: ignore[import-untyped]  # an extra, which ships no types
 
-    return django_redis.get_redis_connection(alias)
+        yield django_redis.get_redis_connection(alias)

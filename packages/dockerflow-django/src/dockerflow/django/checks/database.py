@@ -16,7 +16,7 @@ from django.db.migrations import loader as migration_loader
 from django.db.models.signals import post_migrate
 
 from dockerflow import health
-from dockerflow.checks.services import public_text
+from dockerflow.checks.services import misplaced_parts, public_text
 
 KEPT_FOR = 60.0
 """The seconds for which a database whose migrations were all applied is not asked again."""
@@ -55,7 +55,6 @@ def check_migrations_applied(
 
     :param app_configs: the applications whose migrations are meant, by default all.
     :param databases: the aliases of the databases, by default the one called ``default``.
-    :param kwargs: what Django may give a system check some day; not looked at.
     :returns: one warning ``dockerflow.health.W001`` for each migration, or
         ``dockerflow.health.I001`` for a database that can't be asked.
     """
@@ -69,12 +68,12 @@ check_database_connected.tags = check_migrations_applied.tags = (Tags.database,)
 
 def _connected(alias: str) -> Iterator[CheckMessage]:
     which = _named(alias)
-    secrets = [connections.settings[alias].get("PASSWORD")]
+    secrets = list(_passwords(connections.settings[alias]))
     try:
         connection = connections[alias]
         connection.ensure_connection()
         if not connection.is_usable() and not connection.in_atomic_block:
-            connection.close()  # a restart of the database has cut it
+            _discard(connection)
             connection.ensure_connection()
         if not connection.is_usable():
             text = f"Database connection is not usable{which}"
@@ -85,6 +84,12 @@ def _connected(alias: str) -> Iterator[CheckMessage]:
     except ImproperlyConfigured as error:
         text = f'Database misconfigured: "{public_text(error, secrets)}"{which}'
         yield Error(text, id=health.ERROR_MISCONFIGURED_DATABASE)
+
+
+def _passwords(database: Any) -> Iterator[object]:
+    options: Any = database.get("OPTIONS") or {}
+    yield from (database.get("PASSWORD"), options.get("password"), options.get("passwd"))
+    yield from misplaced_parts(database.get("HOST"), database.get("NAME"))
 
 
 def _unapplied(alias: str, labels: set[str]) -> Iterator[CheckMessage]:
@@ -122,8 +127,15 @@ def _load(connection: Any) -> Any:
     except DatabaseError:
         if connection.connection is None or connection.in_atomic_block:
             raise
-        connection.close()  # a restart of the database may have cut it
+        _discard(connection)
         return make(connection, ignore_no_migrations=True)
+
+
+def _discard(connection: Any) -> None:
+    """Close a connection that a restart of the database may have cut, and others in its pool."""
+    connection.close()
+    if pool := getattr(connection, "pool", None):  # psycopg's, which Django knows from 5.1 on
+        pool.check()
 
 
 def _may_migrate(alias: str, app_label: str) -> bool:

@@ -24,12 +24,9 @@ from dockerflow.checks import (
     run_checks,
     run_checks_async,
 )
+from dockerflow.checks.awaitable import check_database_connected, check_migrations_applied
 
-from .services import (
-    check_database_connected,
-    check_migrations_applied,
-    check_redis_connected,
-)
+from .services import check_redis_connected
 
 __all__ = [
     "CRITICAL",

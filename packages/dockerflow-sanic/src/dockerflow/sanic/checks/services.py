@@ -1,7 +1,4 @@
-"""The checks of :mod:`dockerflow.checks` for the clients that Sanic applications have.
-
-Whether a client is a sync or an async one, the check of it has one name here.
-"""
+"""The check of Redis for the clients that Sanic applications have."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import Any
 from sanic import Request, Sanic
 from sanic.exceptions import SanicException
 
-from dockerflow.checks import CheckMessage, Error, alembic, sqlalchemy
+from dockerflow.checks import CheckMessage, Error
 from dockerflow.checks import redis as redis_checks
 from dockerflow.health import ERROR_CANNOT_CONNECT_REDIS
 
@@ -37,27 +34,6 @@ def check_redis_connected(redis: Any) -> Any:
     :raises ImportError: if redis-py is not installed.
     """
     return redis_check(redis)()
-
-
-def check_database_connected(database: Any) -> Any:
-    """Check that the database answers ``SELECT 1``.
-
-    :param database: a :class:`sqlalchemy.Engine` or :class:`sqlalchemy.ext.asyncio.AsyncEngine`.
-    :returns: the messages of the check; of an ``AsyncEngine``, an awaitable of them.
-    :raises ImportError: if SQLAlchemy is not installed.
-    """
-    return sqlalchemy.database_check(database)()
-
-
-def check_migrations_applied(migrate: Any, database: Any) -> Any:
-    """Check that the database has all migrations.
-
-    :param migrate: an :class:`alembic.config.Config` or the path of an ``alembic.ini``.
-    :param database: what :func:`check_database_connected` takes.
-    :returns: the messages of the check; of an ``AsyncEngine``, an awaitable of them.
-    :raises ImportError: if Alembic or SQLAlchemy is not installed.
-    """
-    return alembic.migrations_check(migrate, database)()
 
 
 async def _check_sanic_redis(extension: Any) -> list[CheckMessage]:
