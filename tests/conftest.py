@@ -15,6 +15,10 @@ collect_ignore_glob = [
     for ending in (".py", "_*.py")
 ]
 
+# These have an environment of their own: `hatch run ecosystem`.
+if find_spec("gevent") is None and find_spec("eventlet") is None:
+    collect_ignore_glob.append("ecosystem/test_*.py")
+
 pytest_plugins = ["tests.packaging.fixtures", "tests.services.fixtures"]
 
 # No deadline: a test that fails when the machine is busy says nothing about the code.

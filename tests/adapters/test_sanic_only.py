@@ -10,7 +10,6 @@ import json
 import logging
 import pickle
 import socket
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -161,18 +160,6 @@ def test_endpoint_names(app: AnySanic) -> None:
     for name in ("version", "heartbeat", "lbheartbeat", "error"):
         assert app.url_for(f"dockerflow.{name}") == f"/__{name}__"
     assert all(route.handler.__name__ for route in app.router.routes)
-
-
-def test_openapi(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where sanic-ext is installed, the endpoints are left out of what it publishes."""
-    app = new_app()
-    left_out: list[Any] = []
-    openapi = mock.Mock(exclude=lambda: left_out.append)
-    monkeypatch.setitem(sys.modules, "sanic_ext", mock.Mock(openapi=openapi))
-    Dockerflow(app, registry=CheckRegistry())
-    endpoints = [route for route in app.router.routes if "dockerflow" in route.name]
-    assert left_out == [route.handler for route in endpoints]
-    assert len(left_out) == 4
 
 
 def test_version_places(app: AnySanic, serve: Serve) -> None:

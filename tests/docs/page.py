@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -37,12 +38,13 @@ from sybil.typing import Evaluator
 from tests.services.beats import wait_until
 from tests.services.servers import Server
 
+ROOT = pathlib.Path(__file__).parents[2]
 PATIENCE = 60  # seconds
 
 NOT_RUN = re.compile(r"docker |git |(python3 -m )?(pip|hatch) ")  # what they need, tests have not
 SERVER = re.compile(
-    r"(\w+=\S+ )*(gunicorn|uvicorn|hypercorn|sanic|celery|python server\.py|flask .*run"
-    r"|python manage\.py runserver)\b"
+    r"(\w+=\S+ )*(celery|daphne|granian|gunicorn|hypercorn|sanic|uvicorn|flask .*run"
+    r"|python server\.py|python manage\.py runserver)\b"
 )
 
 # What differs from run to run, or from machine to machine.
@@ -74,8 +76,27 @@ def matches(shown: str, printed: str) -> bool:
     return re.fullmatch(".*?".join(parts), printed, re.DOTALL) is not None
 
 
+def run(
+    page: pathlib.Path, folder: pathlib.Path, environ: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a page in an empty folder, in a process of its own."""
+    python_path = f"{os.environ.get('PYTHONPATH', '')}:{ROOT}"
+    return subprocess.run(
+        [sys.executable, "-m", "tests.docs.page", str(page)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": python_path, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
 class ShownServer(Server):
     """A server that a page starts, on a free port in place of 8000."""
+
+    # No page shows how servers end, and Sanic's manager of workers may hang just after its start.
+    stop_signal = signal.SIGKILL
 
     def __init__(self, shown: str, environ: dict[str, str]) -> None:
         super().__init__()

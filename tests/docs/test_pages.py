@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import re
 import subprocess
@@ -12,6 +11,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.docs.page import run
 from tests.packaging.distributions import DISTRIBUTIONS, ROOT
 from tests.packaging.test_packages import REPOSITORY
 from tests.services.servers import PostgresServer, RedisServer
@@ -30,27 +30,15 @@ SCHEMAS = {
 
 
 def runnable(path: pathlib.Path) -> bool:
-    """Return whether a page has code, and is not of a framework whose adapter is missing."""
+    """Return whether a page has code, for which all is installed here.
+
+    Those of docs/tools run where the tools are: ``hatch run ecosystem``.
+    """
     has_adapter = path.stem not in FRAMEWORKS or find_spec(f"dockerflow.{path.stem}") is not None
     return (
         has_adapter
+        and path.parent.name != "tools"
         and re.search(r"```(?!\{(eval-rst|toctree|include))", path.read_text()) is not None
-    )
-
-
-def run(
-    page: pathlib.Path, folder: pathlib.Path, environ: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
-    """Run a page in an empty folder."""
-    python_path = f"{os.environ.get('PYTHONPATH', '')}:{ROOT}"
-    return subprocess.run(
-        [sys.executable, "-m", "tests.docs.page", str(page)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": python_path, **environ},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
     )
 
 

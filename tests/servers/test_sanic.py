@@ -1,4 +1,4 @@
-"""Sanic's own server and the example, as processes: workers, signals, and what they write."""
+"""The example on Sanic's own server, by each of its commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tests.services.beats import wait_until
 FILES = (
     ROOT / "examples" / "sanic" / "app.py",
     ROOT / "examples" / "sanic" / "version.json",
-    ROOT / "tests" / "servers" / "apps" / "sanic_script.py",
 )
 
 SANIC = ("-m", "sanic", "app:create_app", "--factory", "--host=127.0.0.1", "--port={port}")
@@ -67,24 +66,3 @@ def test_example(start: Callable[..., WebServer], command: str, end: int) -> Non
     os.kill(example.pid, end)
     wait_until(lambda: not example.running)
     assert [line for line in example.log.splitlines() if not line.startswith("{")] == []
-
-
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("method", ["spawn", "fork"])
-def test_run(start: Callable[..., WebServer], method: str, workers: str) -> None:
-    """An application starts its workers by app.run(), whatever the extension holds."""
-    server = start("sanic_script.py", "{port}", method, workers)
-    assert b'"local": "ok"' in server.get("/__heartbeat__", "only")
-    assert server.summary("only")["code"] == 200
-
-
-def test_stop_during_a_request(start: Callable[..., WebServer]) -> None:
-    """A request that the server's end cuts off is an error of the server's, and no 499."""
-    server = start("sanic_script.py", "{port}", "spawn", "0")
-    with server.connect("/slow", "cut") as sock:
-        server.get("/__lbheartbeat__")  # the one before is being handled by now
-        os.kill(server.pid, signal.SIGTERM)
-        assert sock.recv(1000) == b""
-    fields = server.summary("cut")
-    assert (fields["code"], fields["errno"]) == (500, 500)
-    assert fields["msg"] == "The connection was closed before the response had ended"

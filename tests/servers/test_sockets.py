@@ -50,6 +50,30 @@ def test_one_summary(server: WebServer, path: str, status: int, code: int, errno
     assert (fields["code"], fields["errno"], fields["path"]) == (code, errno, path)
 
 
+def test_spellings_of_a_path(server: WebServer) -> None:
+    """Decoded once and its slashes merged, each path that is an endpoint's begins with ``/__``.
+
+    That is what docs/security.md has a proxy look at.
+    """
+    spelled = [
+        "/%5f%5flbheartbeat__",
+        "/_%5Flbheartbeat__",
+        "//__lbheartbeat__",
+        "/%2f__lbheartbeat__",
+    ]
+    others = ["/%255f%255flbheartbeat__", "/./__lbheartbeat__", "/%2e/__lbheartbeat__"]
+    others += [
+        "/a/../__lbheartbeat__",
+        "/%5C__lbheartbeat__",
+        "/;a/__lbheartbeat__",
+        "/a//__lbheartbeat__",
+    ]
+    answered = {path for path in (*spelled, *others) if b" 200 " in server.get(path)[:15]}
+    assert answered <= set(spelled)
+    decodes = not server.words[1].endswith(".sanic")
+    assert set(spelled[:2]) <= answered if decodes else answered == set()
+
+
 def test_head(server: WebServer) -> None:
     """The answer to HEAD has the length of GET's, and the connection is left in order."""
     head, _, body = server.get("/__heartbeat__", "head", "HEAD").partition(b"\r\n\r\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import pathlib
 import resource
 import socket
@@ -28,7 +29,8 @@ class WebServer(Server):
     def __init__(self, words: Sequence[str]) -> None:
         super().__init__()
         self.words = words
-        self.environ = {**self.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        python_path = f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"
+        self.environ = {**self.environ, "PYTHONPATH": python_path, "PYTHONUNBUFFERED": "1"}
 
     def command(self) -> list[str]:
         """Return the command line, with the Python that runs the tests."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
+import socket
 import threading
 
 from dockerflow import checks
@@ -28,4 +31,22 @@ def says() -> checks.CheckMessage:
     return checks.Info("fine", id="served.I001")
 
 
-OPTIONS = Options(settings={"DOCKERFLOW_CHECK_TIMEOUT": 0.2}, checks={"hung": hung, "says": says})
+def ask() -> None:
+    """Ask the backing service of test_attack.py, which may hang, answer late or refuse."""
+    with socket.create_connection(SERVICE) as sock:
+        sock.sendall(b"PING\r\n")
+        assert sock.recv(100)
+
+
+async def ask_async() -> None:
+    """Ask the same on the event loop."""
+    reader, writer = await asyncio.open_connection(*SERVICE)
+    writer.write(b"PING\r\n")
+    assert await reader.read(100)
+    writer.close()
+
+
+SERVICE = ("127.0.0.1", int(os.environ.get("SERVICE_PORT", "0")))
+CHECKS = {"sync": ask, "async": ask_async} if SERVICE[1] else {"hung": hung, "says": says}
+LIMIT = float(os.environ.get("CHECK_TIMEOUT", "0.2"))
+OPTIONS = Options(settings={"DOCKERFLOW_CHECK_TIMEOUT": LIMIT}, checks=CHECKS)

@@ -1,0 +1,1 @@
+"""Beside the libraries that services use: `hatch run ecosystem`."""

@@ -1,0 +1,1 @@
+"""Applications that servers of these tests run."""

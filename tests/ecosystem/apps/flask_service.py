@@ -1,0 +1,46 @@
+"""Flask with Flask-Sock, as a server gets it; a page hangs, and the heartbeat fails."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from flask import Flask
+from flask_sock import Sock
+from simple_websocket import Server
+
+from dockerflow.checks import CheckRegistry, Error
+from dockerflow.flask import Dockerflow
+from dockerflow.logging import MozlogHandler, RequestIdLogFilter
+
+handler = MozlogHandler()
+handler.addFilter(RequestIdLogFilter())
+logging.basicConfig(handlers=[handler], level=logging.INFO)
+
+app = Flask(__name__)
+app.config.from_prefixed_env()
+sock = Sock(app)
+dockerflow = Dockerflow(app, registry=CheckRegistry())
+
+
+@dockerflow.check
+def always_down() -> Error:
+    return Error("down")
+
+
+@app.get("/hangs")
+def hangs() -> str:
+    threading.Event().wait()
+    return "unreachable"
+
+
+@sock.route("/echo")
+def echo(ws: Server) -> None:
+    logging.getLogger("app").info("in the websocket")
+    while True:
+        ws.send(ws.receive())
+
+
+@sock.route("/fails")
+def fails(ws: Server) -> None:
+    raise ValueError(ws.receive())

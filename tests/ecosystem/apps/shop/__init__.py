@@ -1,0 +1,1 @@
+"""A Django project beside the libraries that projects use."""

@@ -1,0 +1,160 @@
+"""Sentry, where its DSN sends events, with the recipe of each page of docs/tools."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import http.server
+import json
+import pathlib
+import re
+import threading
+from typing import Any
+
+import pytest
+from sentry_sdk.envelope import Envelope
+
+from tests.servers.web import ROOT, WebServer
+from tests.services.beats import wait_until
+
+APPS = "tests.ecosystem.apps.reporting"
+GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:{port}")
+UVICORN = ("-m", "uvicorn", "--no-access-log", "--port", "{port}", "--factory")
+
+# Each name begins with that of the page.
+SERVERS = {
+    "django-wsgi": (*GUNICORN, f"{APPS}:wsgi()"),
+    "django-asgi": (*UVICORN, f"{APPS}:asgi", "--lifespan", "off"),
+    "fastapi": (*UVICORN, f"{APPS}:fastapi"),
+    "flask": (*GUNICORN, f"{APPS}:flask()"),
+    "sanic": ("-m", APPS, "{port}"),
+}
+
+# The titles of the events of each path.
+EXPECTED = {
+    "/": [],
+    "/boom": ["RuntimeError: boom"],
+    "/__error__": ["Exception: This is a test exception from the /__error__ endpoint."],
+    "/status/503": [],
+    "/missing": [],
+    "/abort/404": [],
+    "/abort/503": [],
+    "/handled": [],
+    "/api/refused": [],  # by Flask-RESTX
+    "/__heartbeat__": ["LookupError: no such queue", "queue.E001: the queue is full"],
+}
+
+
+class Project(http.server.ThreadingHTTPServer):
+    """A project at Sentry: keeps the events that it is sent."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Endpoint)
+        self.events: list[dict[str, Any]] = []
+        self.dsn = f"http://key@127.0.0.1:{self.server_port}/1"
+        threading.Thread(target=self.serve_forever).start()
+
+    def close(self) -> None:
+        """End the server."""
+        self.shutdown()
+        self.server_close()
+
+
+class Endpoint(http.server.BaseHTTPRequestHandler):
+    """Takes envelopes: https://develop.sentry.dev/sdk/data-model/envelopes/."""
+
+    server: Project
+
+    def do_POST(self) -> None:
+        """Keep the events of an envelope."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers["Content-Encoding"] == "gzip":
+            body = gzip.decompress(body)
+        for item in Envelope.deserialize(body).items:
+            if item.type == "event":
+                self.server.events.append(json.loads(item.get_bytes()))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Leave stderr to the tests."""
+
+
+Reports = dict[str, list[dict[str, Any]]]
+
+
+def reports_of(name: str, recipe: str, folder: pathlib.Path) -> Reports:
+    """Request each path, with itself as request id; return the events of each.
+
+    :param name: the server.
+    :param recipe: the source of a module beside a ``version.json``.
+    """
+    (folder / "version.json").write_text('{"version": "2026.12.1", "commit": "abc"}')
+    (folder / "reporting.py").write_text(recipe)
+    with contextlib.closing(Project()) as project:
+        server = WebServer(SERVERS[name])
+        server.environ["RECIPE"] = str(folder / "reporting.py")
+        server.environ["SENTRY_DSN"] = project.dsn
+        with contextlib.closing(server):
+            server.start()
+            for path in EXPECTED:
+                server.get(path, path)
+                server.summary(path)
+            server.get("/boom", "last")
+            wait_until(lambda: "last" in map(request_id, project.events))
+    reports: Reports = {path: [] for path in EXPECTED}
+    for event in project.events:
+        reports.setdefault(request_id(event), []).append(event)
+    return reports
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def reports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reports:
+    """The events of each path, with the recipe of the server's page."""
+    page = (ROOT / f"docs/tools/{request.param.partition('-')[0]}.md").read_text()
+    (recipe,) = re.findall(r":caption: reporting\.py\n(.*?)```", page, re.DOTALL)
+    recipe = recipe.replace("OutOfStock", "Teapot")  # what the application handles
+    return reports_of(request.param, recipe, tmp_path_factory.mktemp("site"))
+
+
+@pytest.mark.parametrize("path", EXPECTED)
+def test_events(reports: Reports, path: str) -> None:
+    """What nobody has handled makes one event, what a check says one, and nothing else any."""
+    assert sorted(map(title, reports[path])) == EXPECTED[path]
+
+
+def test_tag_and_release(reports: Reports) -> None:
+    """Each event bears the id of its request, and the version of ``version.json``."""
+    for rid, events in reports.items():
+        for event in events:
+            assert event["tags"]["request_id"] == rid
+            assert event["release"] == "2026.12.1"
+
+
+def test_without_the_recipe(tmp_path: pathlib.Path) -> None:
+    """Of the summaries, only those of unhandled exceptions make events."""
+    reports = reports_of("flask", "import sentry_sdk\nsentry_sdk.init()\n", tmp_path)
+    summaries = {
+        path: [title(event) for event in events if event.get("logger") == "request.summary"]
+        for path, events in reports.items()
+    }
+    summaries = {path: titles for path, titles in summaries.items() if titles and path != "last"}
+    assert summaries == {
+        "/boom": ["boom"],
+        "/__error__": ["This is a test exception from the /__error__ endpoint."],
+    }
+
+
+def request_id(event: dict[str, Any]) -> str:
+    """Return the id of the request that an event is about."""
+    headers = {name.lower(): value for name, value in event["request"]["headers"].items()}
+    return str(headers["x-request-id"])
+
+
+def title(event: dict[str, Any]) -> str:
+    """Return the exception that an event is about, or else the message."""
+    if "exception" in event:
+        error = event["exception"]["values"][-1]
+        return f"{error['type']}: {error['value']}"
+    return str(event["logentry"]["message"])
