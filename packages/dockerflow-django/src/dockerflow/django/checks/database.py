@@ -55,6 +55,7 @@ def check_migrations_applied(
 
     :param app_configs: the applications whose migrations are meant, by default all.
     :param databases: the aliases of the databases, by default the one called ``default``.
+    :param kwargs: what Django may give a system check some day; not looked at.
     :returns: one warning ``dockerflow.health.W001`` for each migration, or
         ``dockerflow.health.I001`` for a database that can't be asked.
     """

@@ -1,29 +1,10 @@
-"""The checks of an application's backing services, and all that a check of one's own needs."""
+"""The checks of an application's backing services, and all that a check of your own needs."""
 
 from __future__ import annotations
 
-from dockerflow import health
-from dockerflow.checks import (
-    CRITICAL,
-    DEBUG,
-    ERROR,
-    INFO,
-    STATUSES,
-    WARNING,
-    CheckMessage,
-    Critical,
-    Debug,
-    Error,
-    Info,
-    Warning,
-    get_checks,
-    level_to_text,
-    messages,
-    register,
-    register_partial,
-    run_checks,
-    run_checks_async,
-)
+from dockerflow import checks, health
+from dockerflow.checks import *
+from dockerflow.checks import messages
 from dockerflow.checks.awaitable import (
     check_database_connected,
     check_migrations_applied,
@@ -31,27 +12,10 @@ from dockerflow.checks.awaitable import (
 )
 
 __all__ = [
-    "CRITICAL",
-    "DEBUG",
-    "ERROR",
-    "INFO",
-    "STATUSES",
-    "WARNING",
-    "CheckMessage",
-    "Critical",
-    "Debug",
-    "Error",
-    "Info",
-    "Warning",
     "check_database_connected",
     "check_migrations_applied",
     "check_redis_connected",
-    "get_checks",
     "health",
-    "level_to_text",
     "messages",
-    "register",
-    "register_partial",
-    "run_checks",
-    "run_checks_async",
 ]
+__all__ += checks.__all__
