@@ -208,6 +208,17 @@ def test_connection_that_was_cut() -> None:
     assert message.msg == "Database connection is not usable"
 
 
+def test_connection_of_a_pool_without_a_check() -> None:
+    """Where the pool knows no check(), the connection that was cut is still replaced."""
+    connection.ensure_connection()
+    pool = object()  # as Oracle's, which no test can start
+    with (
+        mock.patch.object(connection, "pool", pool, create=True),
+        mock.patch.object(connection, "is_usable", side_effect=[False, True]),
+    ):
+        assert check_database_connected() == []
+
+
 @pytest.mark.parametrize("engine", ["django.db.backends.dummy", "acme.no.such"])
 def test_misconfigured_database(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
     """A database without a driver is said to be misconfigured."""

@@ -263,7 +263,7 @@ def test_g(app: Flask, dockerflow: Dockerflow) -> None:
 
 def test_g_of_another_class(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
     """The class of g may be the application's own, and need not have the methods of Flask's."""
-    app.app_ctx_globals_class = SimpleNamespace  # type: ignore[assignment]
+    app.app_ctx_globals_class = SimpleNamespace  # type: ignore[assignment] # typed as its own
     app.add_url_rule("/g", view_func=lambda: g.request_id, endpoint="g")
     assert app.test_client().get("/g", headers=ABC).text == "abc"
     assert log.summary["uid"] == ""

@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 from flask import Flask
-from flask_login import (  # type: ignore[import-untyped]
+from flask_login import (  # type: ignore[import-untyped] # it ships no types
     LoginManager,
     UserMixin,
     current_user,
@@ -28,7 +28,7 @@ class Base(DeclarativeBase):
     """The tables of the users."""
 
 
-class Account(UserMixin, Base):  # type: ignore[misc]
+class Account(UserMixin, Base):  # type: ignore[misc] # of an untyped class
     """A user in a database."""
 
     __tablename__ = "accounts"

@@ -171,7 +171,7 @@ def _compare(source: Source, applied: set[str], bind: str | None = None) -> list
         reached = {script.revision for script in scripts.get_all_current(tuple(applied))}
     except Exception as error:
         text = f"Can't check migrations: {type(error).__name__}"
-        if _is_alembics(error):
+        if _raised_by_alembic(error):
             return [Info(public_text(f"{text}: {error}"), id=INFO_CANT_CHECK_MIGRATIONS)]
         # Scripts are the application's code, whose exceptions may hold anything: for the log alone.
         return [Info(text, obj=error, id=INFO_CANT_CHECK_MIGRATIONS)]
@@ -179,8 +179,8 @@ def _compare(source: Source, applied: set[str], bind: str | None = None) -> list
     return [_unapplied(f"{place}Unapplied migrations found: ", missing)] if missing else []
 
 
-def _is_alembics(error: Exception) -> bool:
-    """Return whether Alembic has raised it: an exception of its own, or a KeyError for a parent."""
+def _raised_by_alembic(error: Exception) -> bool:
+    """Return whether Alembic raised an exception: one of its own, or a KeyError for a parent."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     modules = (type(error).__module__, frames[-1].f_globals.get("__name__", ""))
     return any(module.partition(".")[0] == "alembic" for module in modules)

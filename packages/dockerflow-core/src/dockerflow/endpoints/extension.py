@@ -228,8 +228,9 @@ class Endpoints:
             return self._version_broken(error)
 
     def _version_reply(self, content: object) -> Reply:
-        not_found = Reply(404, b"version.json not found")
-        return not_found if content is None else json_reply(200, content)
+        if content is None:
+            return Reply(404, b"version.json not found")
+        return json_reply(200, content)
 
     def _version_broken(self, error: version_json.VersionError) -> Reply:
         log_masked(self.logger, logging.ERROR, str(error), error.__cause__)

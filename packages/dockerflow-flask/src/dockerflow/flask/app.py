@@ -87,7 +87,7 @@ class Dockerflow(Extension):
         RequestSettings.read(partial(self.get_setting, app))
         app.register_blueprint(self._make_blueprint(app))
         # https://flask.palletsprojects.com/en/stable/quickstart/#hooking-in-wsgi-middleware
-        app.wsgi_app = ObservedApplication(app, self)  # type: ignore[method-assign]
+        app.wsgi_app = ObservedApplication(app, self)  # type: ignore[method-assign] # as shown there
         app.extensions["dockerflow"] = self
 
     def _make_blueprint(self, app: Flask) -> Blueprint:

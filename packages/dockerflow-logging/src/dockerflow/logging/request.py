@@ -243,7 +243,7 @@ class RequestObservation:
         request_id_context.reset(self._tokens.pop())
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        return type(None), ()  # who pickles a request of Django's gets it back where this is not
+        return type(None), ()  # a Django request, which refers to this, is pickled without it
 
     def elapsed(self) -> int:
         """Return the whole milliseconds since the request arrived."""
@@ -304,9 +304,7 @@ class RequestObservation:
             self.failed(raised.exceptions[0])
         elif self.is_websocket and isinstance(error, StopIteration):
             pass  # so do those of Flask-Sock end under gunicorn
-        elif isinstance(error, Exception) or "graceful shutdown" in str(raised):  # uvicorn's
-            self.error = error
-        elif type(raised).__name__ in _CANCELLATIONS:
+        elif _is_cancellation(raised):
             self.client_gone()
         else:
             self.error = error
@@ -388,6 +386,14 @@ class RequestObservation:
         path = str(self.fields.get("path", ""))
         names = {_without_slash(path), _without_slash(path.removeprefix(self._mount))}
         return not names.isdisjoint(self.settings.excluded_paths)
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Return whether an exception is what ends a request whose client has gone."""
+    if isinstance(error, Exception) or type(error).__name__ not in _CANCELLATIONS:
+        return False
+    # Uvicorn cancels what its --timeout-graceful-shutdown cuts off, with this in the message.
+    return "graceful shutdown" not in str(error)
 
 
 def describe(error: BaseException) -> str:

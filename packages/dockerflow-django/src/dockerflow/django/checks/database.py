@@ -135,7 +135,8 @@ def _load(connection: Any) -> Any:
 def _discard(connection: Any) -> None:
     """Close a connection that a restart of the database may have cut, and others in its pool."""
     connection.close()
-    if pool := getattr(connection, "pool", None):  # psycopg's, which Django knows from 5.1 on
+    pool: Any = getattr(connection, "pool", None)  # from Django 5.1 on
+    if hasattr(pool, "check"):  # psycopg's; that of Oracle looks after its connections itself
         pool.check()
 
 
