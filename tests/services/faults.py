@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import select
+import selectors
 import socket
 import struct
 import threading
@@ -96,19 +96,20 @@ class FaultProxy:
             self._clients.discard(client)
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
-        while True:
-            for source in select.select([client, server], [], [])[0]:
-                data = source.recv(65536)
-                self._hold()
-                if not data or self.mode not in ("pass", "cut"):
-                    return
-                if source is client:
-                    server.sendall(data)
-                elif self.mode == "pass":
-                    client.sendall(data)
-                else:
-                    client.sendall(data[:3])
-                    return
+        with selectors.DefaultSelector() as selector:  # select() takes no descriptor past 1023
+            selector.register(client, selectors.EVENT_READ, (client, server))
+            selector.register(server, selectors.EVENT_READ, (server, client))
+            while True:
+                for key, _ in selector.select():
+                    source, target = key.data
+                    data = source.recv(65536)
+                    self._hold()
+                    if not data or self.mode not in ("pass", "cut"):
+                        return
+                    if source is server and self.mode == "cut":
+                        client.sendall(data[:3])
+                        return
+                    target.sendall(data)
 
     def _hold(self) -> None:
         with self._changed:
