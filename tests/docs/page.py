@@ -52,6 +52,7 @@ VARIABLE = [
     (r'("(?:Timestamp|Pid|t)": )\d+', r"\g<1>0"),
     (r'("Hostname": )"[^"]*"', r'\1""'),
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
+    (r'("trace_id": ")[0-9a-f]{32}"', r'\1"'),
     (r"\bcurl/[\d.]+", "curl/8"),
 ]
 
