@@ -113,6 +113,7 @@ def test_debug_toolbar(server: WebServer) -> None:
     """The toolbar is on pages, with their ids, and not on the endpoints."""
     _, headers, body = fetch(server, "/page", **{"X-Request-ID": "toolbar"})
     assert b"djDebug" in body
+    assert "Server-Timing" in headers
     assert headers["X-Request-ID"] == server.summary("toolbar")["rid"]
     for path in ("/__heartbeat__", "/__lbheartbeat__"):
         assert "Server-Timing" not in fetch(server, path)[1]
@@ -132,7 +133,7 @@ def test_login_required(server: WebServer) -> None:
     """LoginRequiredMiddleware redirects those who have not logged in, and no prober."""
     assert fetch(server, "/account", **{"X-Request-ID": "nobody"})[0] == 302
     assert (server.summary("nobody")["code"], server.summary("nobody")["uid"]) == (302, "")
-    assert [fetch(server, f"/__{name}__")[0] for name in ("heartbeat", "version")] == [200, 404]
+    assert fetch(server, "/__heartbeat__")[0] == 200
 
 
 def test_cors(server: WebServer) -> None:

@@ -18,6 +18,7 @@ from dockerflow.sanic import Dockerflow
 from tests.ecosystem.conftest import Serve
 from tests.servers.web import ROOT, WebServer
 from tests.services.beats import wait_until
+from tests.services.servers import free_port
 
 # ---------------------------------------------------------------------- servers and workers
 
@@ -193,7 +194,7 @@ def by_reusable_client(app: Any, path: str, **headers: str) -> Any:
     from sanic_testing.reusable import ReusableClient
 
     with asyncio.Runner() as runner:
-        client: Any = ReusableClient(app, loop=runner.get_loop())
+        client: Any = ReusableClient(app, port=free_port(), loop=runner.get_loop())
         with client:
             _, response = client.get(path, headers=headers)
     return response

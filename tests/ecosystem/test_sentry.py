@@ -52,7 +52,7 @@ class Project(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Endpoint)
         self.events: list[dict[str, Any]] = []
         self.dsn = f"http://key@127.0.0.1:{self.server_port}/1"
-        threading.Thread(target=self.serve_forever).start()
+        threading.Thread(target=self.serve_forever, args=(0.05,)).start()
 
     def close(self) -> None:
         """End the server."""
