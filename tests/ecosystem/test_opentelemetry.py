@@ -9,6 +9,7 @@ import pathlib
 import re
 import runpy
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from packaging.version import Version
 
 import dockerflow.fastapi
 import dockerflow.flask
@@ -33,6 +35,7 @@ PATHS = ("/id", "/status/503", "/missing", "/redirect", "/handled", "/boom")
 STREAMS = ("/stream", "/stream-fails")
 PROBES = "__heartbeat__,__lbheartbeat__"  # as the docs exclude them
 BEFORE, AFTER, ALONE = "before", "after", "without"
+OLD = Version(version("opentelemetry-instrumentation-fastapi")) < Version("0.55b0")
 Step = Callable[[Any], object]
 
 exporter = InMemorySpanExporter()
@@ -154,15 +157,20 @@ def test_lines_have_the_trace_id(
 
     When a streamed response of Flask or Django is sent, OpenTelemetry has ended its span.
     """
+    if (start, when) == (start_fastapi, BEFORE) and OLD:
+        pytest.skip("its middleware was then within what is added later")
     with contextlib.closing(start(when)) as app:
         for path in (*PATHS, *STREAMS):
             log.clear()
             spans(app, path)
             traces = {each.context.trace_id for each in exporter.get_finished_spans()}
-            ids: set[str | None] = set(map(trace.format_trace_id, traces))
-            if path in STREAMS and start is not start_fastapi:
-                ids = {None}
+            (trace_id,) = map(trace.format_trace_id, traces)
             lines = [each for each in log.records if each.name in ("app", "request.summary")]
-            assert {getattr(line, "trace_id", None) for line in lines} == ids, path
+            ids = [getattr(line, "trace_id", None) for line in lines]
+            if path in STREAMS and start is not start_fastapi:
+                assert ids[-1] is None
+                assert set(ids) <= {None, trace_id}  # its releases differ
+            else:
+                assert set(ids) == {trace_id}, path
             assert lines[-1].name == "request.summary"
             assert (lines[0].name == "app") is (path in ("/id", "/stream"))

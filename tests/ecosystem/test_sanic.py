@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sanic
+from packaging.version import Version
 from sanic import HTTPResponse, Request, Sanic
 from sanic.response import text
 
@@ -50,7 +52,8 @@ CUT_OFF = {"hung": "/hung", "cut": "/stream"}
 def end(server: WebServer, workers: int) -> None:
     """Tell a server to end, when it and its workers can hear that, and wait until it has."""
     if workers:
-        wait_until(lambda: server.log.count("Worker ready") == workers, timeout=60)
+        said = "Worker ready" if Version(sanic.__version__) >= Version("24") else "Starting worker"
+        wait_until(lambda: server.log.count(said) == workers, timeout=60)
         wait_until(lambda: "No change needed" in server.log)
     os.kill(server.pid, signal.SIGTERM)
     wait_until(lambda: not server.running, timeout=60)

@@ -61,18 +61,24 @@ class Project(http.server.ThreadingHTTPServer):
 
 
 class Endpoint(http.server.BaseHTTPRequestHandler):
-    """Takes envelopes: https://develop.sentry.dev/sdk/data-model/envelopes/."""
+    """Takes envelopes: https://develop.sentry.dev/sdk/data-model/envelopes/.
+
+    sentry-sdk 1 sends events as they are, to a path of their own.
+    """
 
     server: Project
 
     def do_POST(self) -> None:
-        """Keep the events of an envelope."""
+        """Keep the events."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers["Content-Encoding"] == "gzip":
             body = gzip.decompress(body)
-        for item in Envelope.deserialize(body).items:
-            if item.type == "event":
-                self.server.events.append(json.loads(item.get_bytes()))
+        if self.path.endswith("/store/"):
+            self.server.events.append(json.loads(body))
+        else:
+            items = Envelope.deserialize(body).items
+            events = (json.loads(each.get_bytes()) for each in items if each.type == "event")
+            self.server.events.extend(events)
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()

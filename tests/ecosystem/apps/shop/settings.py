@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import django
+
 FOLDER = Path(os.environ.get("FOLDER", "."))
 SECRET_KEY = "tests"
 DEBUG = True
@@ -35,9 +37,10 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
+if django.VERSION >= (5, 1):
+    MIDDLEWARE.insert(-1, "django.contrib.auth.middleware.LoginRequiredMiddleware")
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 
 DATABASES: dict[str, Any] = {
@@ -54,8 +57,9 @@ if "POSTGRES_PORT" in os.environ:
         "PASSWORD": "hunter2",
         "HOST": "127.0.0.1",
         "PORT": os.environ["POSTGRES_PORT"],
-        "OPTIONS": {"pool": {"min_size": 2, "max_size": 2}},
     }
+    if django.VERSION >= (5, 1):
+        DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 2, "max_size": 2}}
 
 CORS_ALLOWED_ORIGINS = ["https://www.example"]
 CORS_EXPOSE_HEADERS = ["X-Request-ID"]
