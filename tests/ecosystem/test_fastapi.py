@@ -239,7 +239,7 @@ def test_correlation_id(summaries: Summaries, sent: str, outside: bool) -> None:
 # ---------------------------------------------------------------------- servers
 
 APP = "tests.ecosystem.apps.fastapi:app"
-UVICORN = ("-m", "uvicorn", "--port", "{port}", "--no-access-log")
+UVICORN: tuple[str, ...] = ("-m", "uvicorn", "--port", "{port}", "--no-access-log")
 if "timeout_worker_healthcheck" in inspect.signature(uvicorn.Config).parameters:
     UVICORN = (*UVICORN, "--timeout-worker-healthcheck", "60")
 GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--worker-class")
