@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import os
 import pathlib
 import random
@@ -17,6 +18,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -24,15 +26,26 @@ import psycopg
 NOBODY = 65534
 
 
-def free_port() -> int:
-    """Find a loopback TCP port that nobody listens on, and that nobody is given by chance.
+def _own_ports() -> Iterator[int]:
+    """Give the ports of this process of pytest-xdist: two that ask at once must not find the same.
 
-    It lies below the range from which Linux picks the source port of outgoing connections (from
-    32768, ip(7)), so that it is still free when a server that was stopped comes back to it; and so
-    does the port 10000 above it, which a Redis cluster's node takes as well.
+    They lie below the range from which Linux picks the source port of outgoing connections (from
+    32768, ip(7)), so that they are still free when a server that was stopped comes back; and so
+    does the port 10000 above each, which a Redis cluster's node takes as well.
     """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = list(range(20000 + worker % 3, 22700, 3))
+    random.shuffle(ports)  # another run on this machine has the same ones
+    return itertools.cycle(ports)
+
+
+_ports = _own_ports()
+
+
+def free_port() -> int:
+    """Find a loopback TCP port that nobody listens on, and that nobody is given by chance."""
     while True:
-        port = random.randrange(20000, 22700)
+        port = next(_ports)
         with socket.socket() as sock, contextlib.suppress(OSError):
             sock.bind(("127.0.0.1", port))
             return port
