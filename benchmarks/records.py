@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import logging.config
+import os
 import sys
 import uuid
 from collections.abc import Callable
@@ -11,7 +14,7 @@ from importlib import import_module
 from itertools import cycle, islice
 from typing import Any
 
-from dockerflow.logging import MozlogFormatter
+from dockerflow.logging import MozlogFormatter, MozlogHandler, RequestIdLogFilter
 
 from .applications import HEADERS
 from .timing import TimeFunc, timed
@@ -99,9 +102,13 @@ def _structlog() -> logging.Formatter:
     return made
 
 
+_logging: Any = import_module("dockerflow.logging")  # the existing package has less in it
+
 # The others are imported by name, since only one environment has them.
 _FORMATTERS: dict[str, Callable[[], logging.Formatter]] = {
     "dockerflow": lambda: MozlogFormatter(logger_name="shop"),
+    "gcp": lambda: _logging.GoogleCloudFormatter(logger_name="shop"),
+    "console": lambda: _logging.ConsoleFormatter(logger_name="shop"),
     "jsonlogger": lambda: _jsonlogger("pythonjsonlogger.json", "JsonFormatter"),
     "jsonlogger_orjson": lambda: _jsonlogger("pythonjsonlogger.orjson", "OrjsonFormatter"),
     "structlog": _structlog,
@@ -111,13 +118,16 @@ _FORMATTERS: dict[str, Callable[[], logging.Formatter]] = {
 def measure(work: str, package: str) -> TimeFunc:
     """Return what formats 256 different records, again and again.
 
-    :raises AssertionError: A line is no JSON object, or does not name its logger.
+    :raises AssertionError: A line is no JSON object, or does not name its logger or path.
     """
+    if work == "info":
+        return _whole_calls(package)
     formatter = _FORMATTERS[package]()
     pool = [_RECORDS[work](number) for number in range(256)]
     for each in pool:
         line = formatter.format(each)
-        assert each.name in json.loads(line).values(), line
+        assert getattr(each, "path", each.name) in line, line
+        assert package == "console" or json.loads(line)
     following = cycle(pool)
 
     def format_records(count: int) -> None:
@@ -126,3 +136,26 @@ def measure(work: str, package: str) -> TimeFunc:
             each.exc_text = None  # the standard library keeps a traceback's text there
 
     return timed(format_records)
+
+
+def _whole_calls(package: str) -> TimeFunc:
+    """Return what logs messages as an application does, to a stream that discards them."""
+    sys.stdout = stream = io.StringIO()
+    if package == "by_hand":
+        handler = MozlogHandler(name="shop")
+        handler.addFilter(RequestIdLogFilter())
+        logging.basicConfig(level="INFO", handlers=[handler])
+    else:
+        logging.config.dictConfig(_logging.dict_config("shop", format="mozlog"))
+    logger = logging.getLogger("shop.orders")
+    logger.info("Order %d sent", 1)
+    assert json.loads(stream.getvalue())["Fields"] == {"rid": None, "msg": "Order 1 sent"}
+    sys.stdout = sys.__stdout__
+    root_handler: Any = logging.root.handlers[0]
+    root_handler.setStream(open(os.devnull, "w"))  # noqa: SIM115 - as long as the process lives
+
+    def log_messages(count: int) -> None:
+        for number in range(count):
+            logger.info("Order %d sent", number)
+
+    return timed(log_messages)

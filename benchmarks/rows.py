@@ -35,6 +35,7 @@ _FORMATTERS = {
     "jsonlogger_orjson": "python-json-logger with orjson",
     "structlog": "structlog with orjson",
 }
+_FORMATS = {"gcp": "Google Cloud", "console": "console"}
 # The existing package awaits no checks in these.
 _ONLY_OURS = {f"{name}.async_checks" for name in ("flask", "django_wsgi", "django_asgi")}
 
@@ -73,6 +74,12 @@ ROWS = (
         for endpoint, title in _ENDPOINTS.items()
         for name, framework in _FRAMEWORKS.items()
     ),
+    *(
+        Row("Beside mozlog", f"{_RECORDS[kind]}: {title}", f"logging.{kind}", name)
+        for kind in ("summary", "message")
+        for name, title in _FORMATS.items()
+    ),
+    Row("Beside mozlog", "`logger.info`: `MozlogHandler` by hand", "logging.info", "by_hand"),
     *(
         Row("Beside other packages", f"{_RECORDS[kind]}: {title}", f"logging.{kind}", peer)
         for kind in ("summary", "arguments", "exception")

@@ -1,14 +1,18 @@
-"""Records to format, a loader that takes nothing but strict JSON, and a value that misbehaves."""
+"""Records to format, the formats, strict loaders of their lines, and a value that misbehaves."""
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 import pytest
 
-from dockerflow.logging import MozlogFormatter
+from dockerflow.logging import GoogleCloudFormatter, MozlogFormatter
+from dockerflow.logging.google_cloud import mozlog_line
 
 NAMES = ["Timestamp", "Type", "Logger", "Hostname", "EnvVersion", "Severity", "Pid", "Fields"]
 
@@ -19,12 +23,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def parse(line: str) -> dict[str, Any]:
-    """Parse one line of strict mozlog JSON, or fail."""
+def parse_json(line: str) -> dict[str, Any]:
+    """Parse one line of strict JSON, or fail."""
     assert line.isascii()
     assert line.isprintable(), "no line break, no control character"
     parsed: dict[str, Any] = json.loads(line, object_pairs_hook=_object, parse_constant=pytest.fail)
     json.dumps(parsed, ensure_ascii=False).encode()  # no lone surrogates
+    return parsed
+
+
+def parse(line: str) -> dict[str, Any]:
+    """Parse one line of strict mozlog JSON, or fail."""
+    parsed = parse_json(line)
     assert list(parsed) == NAMES
     assert [type(parsed[name]) for name in ("Timestamp", "Pid", "Fields")] == [int, int, dict]
     return parsed
@@ -53,6 +63,52 @@ def fields(made: logging.LogRecord, formatter: MozlogFormatter | None = None) ->
     """Return the Fields of the line of a record, after a check that it is strict."""
     found: dict[str, Any] = parse((formatter or MozlogFormatter()).format(made))["Fields"]
     return found
+
+
+class EcsFormatter(MozlogFormatter):
+    """A formatter of a user's own, as docs/guides/logging.md has it."""
+
+    NAMES: ClassVar = {"msg": "message", "error": "error.message", "traceback": "error.stack_trace"}
+
+    def envelope(self, record: logging.LogRecord, fields: dict[str, Any]) -> dict[str, Any]:
+        line = {
+            "@timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "log.level": record.levelname.lower(),
+            "log.logger": record.name,
+        }
+        for name, value in fields.items():
+            line[self.NAMES.get(name, f"acme.{name}")] = value
+        return line
+
+
+def _fields_of_ecs(line: dict[str, Any]) -> dict[str, Any]:
+    names = {new: name for name, new in EcsFormatter.NAMES.items()}
+    found = {names.get(name, name.removeprefix("acme.")): value for name, value in line.items()}
+    return {name: found[name] for name in list(found)[3:]}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of lines that are JSON.
+
+    :ivar formatter: what writes it.
+    :ivar fields_of: returns what stands in the ``Fields`` of mozlog for the same record.
+    """
+
+    formatter: MozlogFormatter
+    fields_of: Callable[[dict[str, Any]], dict[str, Any]]
+
+    def fields(self, made: logging.LogRecord) -> dict[str, Any]:
+        """Return the fields of a record's line, after a check that it is strict."""
+        return self.fields_of(parse_json(self.formatter.format(made)))
+
+
+FORMATS = {
+    "mozlog": Format(MozlogFormatter(), lambda line: line["Fields"]),
+    "gcp": Format(GoogleCloudFormatter(), lambda line: (mozlog_line(line) or {})["Fields"]),
+    "ecs": Format(EcsFormatter(), _fields_of_ecs),
+}
+in_each_format = pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 
 
 class Broken:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dockerflow.logging import JsonLogFormatter, MozlogFormatter, safer_format_traceback
+from dockerflow.logging import JsonLogFormatter, MozlogFormatter
 
-from .lines import fields, parse, record
+from .lines import Format, fields, in_each_format, parse, record
 
 
 def test_a_line() -> None:
@@ -41,15 +41,17 @@ def test_severity(level: int, severity: int) -> None:
     assert parse(MozlogFormatter().format(record(level=level)))["Severity"] == severity
 
 
-def test_extra_and_message() -> None:
+@in_each_format
+def test_extra_and_message(form: Format) -> None:
     """Fields holds what the caller gave and the message, and nothing of the record's own."""
     extra: dict[str, Any] = {"a": 1, "b": [{"c": None}]}
-    assert fields(record("m %d", 1, **extra)) == {**extra, "msg": "m 1"}
-    assert fields(record("", rid="x")) == {"rid": "x"}, "an empty message is left out"
-    assert fields(record(ValueError("v"))) == {"msg": "v"}
-    assert fields(record("x", asctime="now", message="x", taskName="t")) == {"msg": "x"}
+    assert form.fields(record("m %d", 1, **extra)) == {**extra, "msg": "m 1"}
+    assert form.fields(record("", rid="x")) == {"rid": "x"}, "an empty message is left out"
+    assert form.fields(record(ValueError("v"))) == {"msg": "v"}
+    assert form.fields(record("x", asctime="now", message="x", taskName="t")) == {"msg": "x"}
 
 
+@in_each_format
 @pytest.mark.parametrize(
     ("message", "merged"),
     [
@@ -59,12 +61,13 @@ def test_extra_and_message() -> None:
         ({"a": {"b": {1}}}, {"a": {"b": [1]}}),
     ],
 )
-def test_messages_that_are_objects(message: object, merged: dict[str, Any]) -> None:
+def test_messages_that_are_objects(form: Format, message: object, merged: dict[str, Any]) -> None:
     """A JSON object or dict as message stands in Fields with its own names, but in a summary."""
-    assert fields(record(message, other=2)) == {"other": 2, **merged}
-    assert "msg" in fields(record(message, name="request.summary"))
+    assert form.fields(record(message, other=2)) == {"other": 2, **merged}
+    assert "msg" in form.fields(record(message, name="request.summary"))
 
 
+@in_each_format
 @pytest.mark.parametrize(
     "message",
     [
@@ -79,9 +82,9 @@ def test_messages_that_are_objects(message: object, merged: dict[str, Any]) -> N
         *(f'{{"{name}": 1}}' for name in ("method", "path", "querystring")),
     ],
 )
-def test_other_messages(message: object) -> None:
+def test_other_messages(form: Format, message: object) -> None:
     """Any other text or dict stays the message, as it was."""
-    assert fields(record(message, other=2)) == {"other": 2, "msg": str(message)}
+    assert form.fields(record(message, other=2)) == {"other": 2, "msg": str(message)}
 
 
 def test_overridden_jsonlike() -> None:
@@ -107,32 +110,37 @@ def caught(error: BaseException) -> Any:
         return type(raised), raised, raised.__traceback__
 
 
-def test_exceptions() -> None:
+@in_each_format
+def test_exceptions(form: Format) -> None:
     """An exception, as itself or as a triple, is told as error and traceback."""
     triple = caught(ValueError("a\nb"))
-    told = {"error": "ValueError('a\\nb')", "traceback": safer_format_traceback(*triple)}
+    told = {
+        "error": "ValueError('a\\nb')",
+        "traceback": form.formatter.formatException(triple),
+    }
     for exc_info in (triple, triple[1]):
-        found = fields(record("failed", exc_info=exc_info, exc_text="cached", a=1))
+        found = form.fields(record("failed", exc_info=exc_info, exc_text="cached", a=1))
         assert found == {"a": 1, "msg": "failed", **told}
-    assert fields(record('{"a": 1}', exc_info=triple)) == {"a": 1, **told}
+    assert form.fields(record('{"a": 1}', exc_info=triple)) == {"a": 1, **told}
     for nothing in ((None, None, None), False):
-        assert fields(record("x", exc_info=nothing)) == {"msg": "x"}
-    assert fields(record("x", exc_text="cached")) == {"msg": "x", "traceback": "cached"}
+        assert form.fields(record("x", exc_info=nothing)) == {"msg": "x"}
+    assert form.fields(record("x", exc_text="cached")) == {"msg": "x", "traceback": "cached"}
 
 
-def test_names_that_are_taken() -> None:
+@in_each_format
+def test_names_that_are_taken(form: Format) -> None:
     """What the caller named error, traceback or stack stays, and ours stand aside."""
     triple = caught(OSError("o"))
     mine: dict[str, Any] = {"error": "mine", "traceback": "my", "stack": "s", "exc_error": "too"}
     made = record("x", exc_info=triple, stack_info="Stack:", **mine)
-    assert fields(made) == {
+    assert form.fields(made) == {
         **mine,
         "msg": "x",
         "exc_exc_error": "OSError('o')",
-        "exc_traceback": safer_format_traceback(*triple),
+        "exc_traceback": form.formatter.formatException(triple),
         "exc_stack": "Stack:",
     }
-    assert fields(record("x", stack_info="Stack:"))["stack"] == "Stack:"
+    assert form.fields(record("x", stack_info="Stack:"))["stack"] == "Stack:"
 
 
 def test_changes_count_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,6 +195,39 @@ def test_convert_record_that_fails(result: Any) -> None:
     found = parse(Mine().format(made))["Fields"]
     assert (found["msg"], found["a"], found["error"]) == ("the message", 1, "OSError('o')")
     assert found["convert_record_error"]
+
+
+@pytest.mark.parametrize("result", [ValueError("bad"), None, [1]])
+def test_envelope_that_fails(result: Any) -> None:
+    """An envelope that raises or returns no dict loses no record: its line is mozlog."""
+
+    class Mine(MozlogFormatter):
+        def envelope(self, record: logging.LogRecord, fields: dict[str, Any]) -> dict[str, Any]:
+            fields.clear()
+            if isinstance(result, Exception):
+                raise result
+            laid: dict[str, Any] = result
+            return laid
+
+    found = parse(Mine().format(record("the message", a=1)))["Fields"]
+    assert (found["msg"], found["a"]) == ("the message", 1)
+    assert found["convert_record_error"]
+
+
+def test_format_exception_that_fails() -> None:
+    """A formatException that raises costs no traceback, and the fault is said."""
+
+    class Mine(MozlogFormatter):
+        def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
+            raise LookupError("mine")
+
+    triple = caught(OSError("o"))
+    assert fields(record("the message", level=logging.INFO, exc_info=triple), Mine()) == {
+        "msg": "the message",
+        "error": "OSError('o')",
+        "traceback": MozlogFormatter().formatException(triple),
+        "convert_record_error": "LookupError('mine')",
+    }
 
 
 def test_processes_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,7 @@
-"""Whatever is in a record: one line of strict JSON, in bounded time, and nothing of it lost."""
+"""Whatever is in a record: one line of strict JSON, in bounded time, and nothing of it lost.
+
+That is so in each format that is JSON, also in one that a subclass makes.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dockerflow.logging import MozlogFormatter, SafeJSONEncoder
+from dockerflow.logging import ConsoleFormatter, MozlogFormatter, SafeJSONEncoder
 
-from .lines import Broken, fields, parse, record
-
-FORMATTER = MozlogFormatter()
+from .lines import FORMATS, Broken, Format, in_each_format, parse_json, record
 
 
 class BrokenMapping(UserDict[str, Any]):
@@ -69,34 +70,53 @@ values = st.recursive(
     ),
     max_leaves=10,
 )
-USUAL = "a", "b", "größe", "rid", "error", "traceback", "stack", "exc_error"
+USUAL = (
+    *("a", "b", "größe", "rid", "error", "traceback", "stack", "exc_error"),
+    *("severity", "time", "httpRequest", "extra_time", "stack_trace", "trace_id", "span_id"),
+)
 OWN = "created", "levelno", "name", "exc_text", "exc_info", "stack_info", "args", "msg"
 
 
+extras: st.SearchStrategy[Any] = st.dictionaries(st.sampled_from(USUAL), values)
+own_attributes: st.SearchStrategy[Any] = st.dictionaries(st.sampled_from(OWN), values, max_size=1)
+
+
+@st.composite
+def hostile_records(draw: st.DrawFn) -> logging.LogRecord:
+    made = record(
+        draw(texts | st.dictionaries(texts, values)),
+        *draw(st.lists(values, max_size=3)),
+        level=draw(st.sampled_from([0, 15, 20, 30, 40, 50, 99])),
+        exc_info=draw(st.none() | st.builds(ValueError, values)),
+        marker=["<here>"],
+    )
+    vars(made).update(draw(extras), **draw(own_attributes))
+    return made
+
+
+@in_each_format
 @settings(max_examples=200)
-@given(
-    message=texts | st.dictionaries(texts, values),
-    args=st.lists(values, max_size=3),
-    level=st.sampled_from([0, 15, 20, 30, 40, 50, 99]),
-    error=st.none() | st.builds(ValueError, values),
-    extra=st.dictionaries(st.sampled_from(USUAL), values),
-    own=st.dictionaries(st.sampled_from(OWN), values, max_size=1),
-)
-def test_hostile_records(
-    message: object,
-    args: list[object],
-    level: int,
-    error: ValueError | None,
-    extra: dict[str, Any],
-    own: dict[str, Any],
-) -> None:
+@given(hostile_records())
+def test_hostile_records(form: Format, made: logging.LogRecord) -> None:
     """Any record is one line, which holds what the caller gave; the record stays as it was."""
-    made = record(message, *args, level=level, exc_info=error, marker=["<here>"], **extra)
-    vars(made).update(own)
     before = dict(vars(made))
-    line = FORMATTER.format(made)
+    line = form.formatter.format(made)
     assert "<here>" in line
-    assert extra.keys() <= parse(line)["Fields"].keys()
+    found = form.fields_of(parse_json(line))
+    given_names = [name for name in USUAL if name in before]
+    assert all(name in found or f"extra_{name}" in found for name in given_names)
+    assert vars(made) == before
+
+
+@pytest.mark.parametrize("formatter", [ConsoleFormatter()], ids=["console"])
+@settings(max_examples=200)
+@given(made=hostile_records())
+def test_hostile_text(formatter: MozlogFormatter, made: logging.LogRecord) -> None:
+    """A format for people has a text for any record; the record stays as it was."""
+    before = dict(vars(made))
+    text = formatter.format(made)
+    assert "<here>" in text
+    text.encode()
     assert vars(made) == before
 
 
@@ -107,13 +127,14 @@ json_values = st.recursive(
 )
 
 
+@in_each_format
 @settings(max_examples=100)
 @given(st.dictionaries(st.text(), json_values), st.text())
-def test_ordinary_records(extra: dict[str, Any], text: str) -> None:
+def test_ordinary_records(form: Format, extra: dict[str, Any], text: str) -> None:
     """The line of an ordinary record says what convert_record says."""
     made = record(text)
     vars(made).update({name: value for name, value in extra.items() if name not in vars(made)})
-    assert parse(FORMATTER.format(made)) == FORMATTER.convert_record(made)
+    assert parse_json(form.formatter.format(made)) == form.formatter.convert_record(made)
 
 
 @given(values)
@@ -131,36 +152,41 @@ def test_what_safe_json_encoder_says() -> None:
     assert "nested too deep" in json.dumps(circular_dict(), cls=SafeJSONEncoder)
 
 
-def test_lone_surrogates() -> None:
+@in_each_format
+def test_lone_surrogates(form: Format) -> None:
     r"""A lone surrogate is said as the text \udc80, a pair in one str likewise."""
-    assert fields(record("a\udc80b")) == {"msg": "a\\udc80b"}
-    assert fields(record("x", v={"\udc80": 1}))["v"] == {"\\udc80": 1}
-    assert fields(record("\ud83d\ude00"))["msg"] == "\\ud83d\\ude00"
-    assert fields(record("😀", v=["\\udc80"])) == {"v": ["\\udc80"], "msg": "😀"}
+    assert form.fields(record("a\udc80b")) == {"msg": "a\\udc80b"}
+    assert form.fields(record("x", v={"\udc80": 1}))["v"] == {"\\udc80": 1}
+    assert form.fields(record("\ud83d\ude00"))["msg"] == "\\ud83d\\ude00"
+    assert form.fields(record("😀", v=["\\udc80"])) == {"v": ["\\udc80"], "msg": "😀"}
 
 
-def test_numbers_that_json_lacks() -> None:
+@in_each_format
+def test_numbers_that_json_lacks(form: Format) -> None:
     """NaN, the infinities and numbers too long to write become text."""
     nan, infinity = float("nan"), float("inf")
     long, writable = 10**5000, 2**64
     values = [nan, infinity, -infinity, long, writable]
     forms = ["NaN", "Infinity", "-Infinity", hex(long), writable]
-    assert fields(record("x", v=values, w=nan)) == {"v": forms, "w": "NaN", "msg": "x"}
+    assert form.fields(record("x", v=values, w=nan)) == {"v": forms, "w": "NaN", "msg": "x"}
 
 
-def test_keys_that_are_no_text() -> None:
+@in_each_format
+def test_keys_that_are_no_text(form: Format) -> None:
     """Keys become text, and those that become the same text all keep their values."""
-    found = fields(record("x", v={"1": "b", 1: "c", (1, 2): "d", None: "e", False: "f"}))["v"]
+    found = form.fields(record("x", v={"1": "b", 1: "c", (1, 2): "d", None: "e", False: "f"}))["v"]
     assert (found["1"], found["(1, 2)"], found["null"], found["false"]) == ("b", "d", "e", "f")
     assert sorted(found.values()) == ["b", "c", "d", "e", "f"]
+    assert form.fields(record("x", v={"1": "b", 1: "c"}))["v"] == {"1": "b", "1 (1)": "c"}
     same = {Broken(): number for number in range(5000)}
-    assert list(fields(record("x", v=same))["v"].values()) == list(range(5000))
+    assert list(form.fields(record("x", v=same))["v"].values()) == list(range(5000))
 
 
+@in_each_format
 @pytest.mark.parametrize("circle", [circular_dict, circular_point])
-def test_circular(circle: Any) -> None:
+def test_circular(form: Format, circle: Any) -> None:
     """A circle is followed for some rounds, and ends in a placeholder."""
-    assert "nested too deep>" in str(fields(record("x", v=circle())))
+    assert "nested too deep>" in str(form.fields(record("x", v=circle())))
 
 
 def deep(levels: int, kind: str) -> object:
@@ -170,14 +196,15 @@ def deep(levels: int, kind: str) -> object:
     return made
 
 
+@in_each_format
 @pytest.mark.parametrize("kind", ["dict", "list", "tuple"])
 @pytest.mark.parametrize(
     ("levels", "end"),
     [(10, "bottom"), (20, "bottom"), (22, "too deep>"), (50_000, "too deep>")],
 )
-def test_deep(kind: str, levels: int, end: str) -> None:
+def test_deep(form: Format, kind: str, levels: int, end: str) -> None:
     """Values are followed twenty levels down, and there is a placeholder below."""
-    assert end in str(fields(record("x", v=deep(levels, kind))))
+    assert end in str(form.fields(record("x", v=deep(levels, kind))))
 
 
 def bomb() -> object:
@@ -188,42 +215,48 @@ def bomb() -> object:
     return made
 
 
-def test_shared_values() -> None:
+@in_each_format
+def test_shared_values(form: Format) -> None:
     """What stands in two places is no circle, and a thousand repetitions are still a line."""
     shared = [1]
-    assert fields(record("x", v=[shared, shared]))["v"] == [[1], [1]]
+    assert form.fields(record("x", v=[shared, shared]))["v"] == [[1], [1]]
     for value in (bomb(), {"a": bomb()}, Point(bomb())):
-        assert len(str(fields(record("x", v=value)))) < 1_000_000
+        assert len(str(form.fields(record("x", v=value)))) < 1_000_000
 
 
-def test_many_values() -> None:
+@in_each_format
+def test_many_values(form: Format) -> None:
     """Of ten thousand values the first are written, then how many more there are; others stay."""
     pairs = dict.fromkeys(map(str, range(50_000)), 0)
-    found = fields(record("the message", v=list(range(50_000)), w=[1], pairs=pairs))
+    found = form.fields(record("the message", v=list(range(50_000)), w=[1], pairs=pairs))
     assert found["v"][:9000] == list(range(9000))
     assert found["v"][-1].endswith("more values>")
     assert (found["w"], found["msg"]) == ([1], "the message")
     assert found["pairs"]["9000"] == 0
     assert found["pairs"]["..."].endswith("more values>")
+    assert form.fields(record("x", pairs=pairs))["pairs"] == found["pairs"]
 
 
-def test_ten_megabytes() -> None:
+@in_each_format
+def test_ten_megabytes(form: Format) -> None:
     """Text is never cut."""
     text = "é\n" * 5_000_000
-    assert fields(record(text))["msg"] == text
+    assert form.fields(record(text))["msg"] == text
 
 
+@in_each_format
 @pytest.mark.parametrize("error", [OSError, MemoryError, RecursionError])
-def test_repr_that_raises(error: type[Exception]) -> None:
+def test_repr_that_raises(form: Format, error: type[Exception]) -> None:
     """What a __repr__ or a __str__ raises is said, and goes no further."""
     broken = Broken(error)
     text = f"<Broken object, which raised {error.__name__}>"
-    found = fields(record("%s and %r", broken, 2, v=broken, w={broken: 1}))
+    found = form.fields(record("%s and %r", broken, 2, v=broken, w={broken: 1}))
     assert (found["v"], found["w"]) == (text, {text: 1})
     assert "%s and %r" in found["msg"]
-    assert text in fields(record(broken))["msg"]
+    assert text in form.fields(record(broken))["msg"]
 
 
+@in_each_format
 @pytest.mark.parametrize(
     ("msg", "args", "said"),
     [
@@ -234,12 +267,13 @@ def test_repr_that_raises(error: type[Exception]) -> None:
         ("100%", (1,), "100% (with arguments (1,))"),
     ],
 )
-def test_bad_arguments(msg: str, args: tuple[object, ...], said: str) -> None:
+def test_bad_arguments(form: Format, msg: str, args: tuple[object, ...], said: str) -> None:
     """Arguments that don't fit their message are said behind it."""
-    assert fields(record(msg, *args)) == {"msg": said}
+    assert form.fields(record(msg, *args)) == {"msg": said}
 
 
-def test_little_stack() -> None:
+@in_each_format
+def test_little_stack(form: Format) -> None:
     """At the end of a recursion there is a line for each record."""
     made = record("the message", v={"a": {1: {2, 3}}}, w=deep(10, "list"))
     lines: list[str] = []
@@ -249,22 +283,27 @@ def test_little_stack() -> None:
             down()
         finally:
             if len(lines) < 100:
-                lines.append(FORMATTER.format(made))
+                lines.append(form.formatter.format(made))
 
     with pytest.raises(RecursionError):
         down()
     for line in lines:
-        parse(line)
-    assert lines[-1] == FORMATTER.format(made)
+        parse_json(line)
+    assert lines[-1] == form.formatter.format(made)
     assert sum("the message" in line for line in lines) > 90
 
 
+@pytest.mark.parametrize(
+    "formatter",
+    [*(form.formatter for form in FORMATS.values()), ConsoleFormatter()],
+    ids=[*FORMATS, "console"],
+)
 @pytest.mark.parametrize("name", list(vars(logging.makeLogRecord({}))))
-def test_received_records(name: str) -> None:
+def test_received_records(formatter: MozlogFormatter, name: str) -> None:
     """A record that was received, with an odd attribute or without one, is a line of the rest."""
     made = logging.makeLogRecord({"marker": "<here>", "created": "soon", name: 5})
-    line = FORMATTER.format(made)
+    line = formatter.format(made)
     assert "<here>" in line
     assert "soon" in line or name == "created"
     del vars(made)[name]
-    assert "<here>" in FORMATTER.format(made)
+    assert "<here>" in formatter.format(made)

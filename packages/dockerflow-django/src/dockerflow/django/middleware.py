@@ -12,8 +12,8 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest
 from django.utils.deprecation import MiddlewareMixin
 
-from dockerflow.logging.request import SUMMARY_LOGGER
 from dockerflow.logging.request_id import request_id_context
+from dockerflow.logging.summary import REQUEST_SUMMARY
 
 from . import views
 from .conf import logger, request_settings, unlogged_ids
@@ -33,7 +33,7 @@ class DockerflowMiddleware(MiddlewareMixin):
 
     def __init__(self, get_response: Any) -> None:
         super().__init__(get_response)
-        self.summary_logger = logging.getLogger(SUMMARY_LOGGER)
+        self.summary_logger = logging.getLogger(REQUEST_SUMMARY)
         request_settings.cache_clear()
         request_settings()
         unlogged_ids()

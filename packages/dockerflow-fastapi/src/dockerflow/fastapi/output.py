@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from dockerflow.logging import MozlogHandler
-from dockerflow.logging.request import SUMMARY_LOGGER
+from dockerflow.logging.summary import REQUEST_SUMMARY
 
 
 class DefaultHandler(MozlogHandler):
@@ -22,7 +22,7 @@ def prepare_output() -> None:
     The logger is set to INFO where it has no level, and given a handler where neither it nor a
     logger above it has one. Where ``sys.stdout`` has been replaced since, that handler is replaced.
     """
-    logger = logging.getLogger(SUMMARY_LOGGER)
+    logger = logging.getLogger(REQUEST_SUMMARY)
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)
     for handler in logger.handlers[:]:

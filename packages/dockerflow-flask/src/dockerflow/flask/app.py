@@ -15,12 +15,8 @@ from werkzeug.exceptions import InternalServerError, NotFound
 
 from dockerflow.checks import ERROR, CheckEnvironment, CheckRegistry
 from dockerflow.endpoints import ERROR_PATH, HEARTBEAT, LBHEARTBEAT, VERSION, Path
-from dockerflow.logging.request import (
-    SUMMARY_LOGGER,
-    RequestObservation,
-    RequestSettings,
-    loaded_identity,
-)
+from dockerflow.logging.request import RequestObservation, RequestSettings, loaded_identity
+from dockerflow.logging.summary import REQUEST_SUMMARY
 from dockerflow.logging.wsgi import OBSERVATION, observation_of
 
 from .observed import PROBE_ERROR, Extension, ObservedApplication, to_response
@@ -62,7 +58,7 @@ class Dockerflow(Extension):
         registry: CheckRegistry | None = None,
     ) -> None:
         super().__init__(registry, silenced_checks, version_path)
-        self.summary_logger = logging.getLogger(SUMMARY_LOGGER)
+        self.summary_logger = logging.getLogger(REQUEST_SUMMARY)
         self.add_service_checks(db, redis, migrate)
         if app is not None:
             self.init_app(app)

@@ -11,17 +11,16 @@ import os
 import socket
 import time
 import warnings
+from collections.abc import Container, Mapping
 from json.encoder import encode_basestring_ascii
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from .strict import encode, plain
+from .summary import RECORD_ATTRIBUTES, REQUEST_SUMMARY, TASK_SUMMARY
 from .traceback import safer_format_traceback
 from .values import safe_repr
 
-# What every LogRecord has, whatever the version of Python, and what handlers and formatters add.
-RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {
-    *("message", "asctime", "taskName", "logger_name"),
-}
+Severity = TypeVar("Severity", int, str)
 
 # Names in Fields that mean something to those who read logs, so that no message may set them.
 _RESERVED = frozenset(
@@ -99,23 +98,34 @@ class MozlogFormatter(logging.Formatter):
             ``EnvVersion``, ``Severity``, ``Pid`` and ``Fields``, a dict of the values as they were
             logged. The encoder gives them their JSON form.
         """
-        attributes = vars(record)
-        excluded = self.EXCLUDED_LOGRECORD_ATTRS
-        fields = {name: value for name, value in attributes.items() if name not in excluded}
-        self._add_message(record, fields)
-        if record.exc_info or record.exc_text or record.stack_info:
-            _add_exception(record, fields)
-        severity = self.SYSLOG_LEVEL_MAP.get(record.levelno)
+        return self.envelope(record, self._fields(record))
+
+    def envelope(self, record: logging.LogRecord, fields: dict[str, Any]) -> dict[str, Any]:
+        """Lay a record's own data around its fields; override it for another format than mozlog.
+
+        :param record: any record; it is only read.
+        :param fields: ``extra``, ``msg`` and what is known of an exception; it may be changed.
+        :returns: the whole line, of values of any type: each of them, and each of ``Fields``, is
+            made JSON within bounds of its own.
+        """
+        severity = at_level(record.levelno, self.SYSLOG_LEVEL_MAP, self.DEFAULT_SYSLOG_LEVEL)
         return {
             "Timestamp": int(record.created * 1e9),
             "Type": record.name,
-            "Logger": attributes.get("logger_name", self.logger_name),
+            "Logger": vars(record).get("logger_name", self.logger_name),
             "Hostname": self.hostname,
             "EnvVersion": self.LOGGING_FORMAT_VERSION,
-            "Severity": self._severity_between(record.levelno) if severity is None else severity,
+            "Severity": severity,
             "Pid": record.process or os.getpid(),  # None if logging.logProcesses is off
             "Fields": fields,
         }
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
+        """Return the text of an exception, which becomes ``traceback``; override it for another.
+
+        :param ei: type, value and traceback, as ``sys.exc_info()`` gives them.
+        """
+        return safer_format_traceback(*ei)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a record as one line of strict JSON (RFC 8259) in ASCII, without line end.
@@ -124,28 +134,47 @@ class MozlogFormatter(logging.Formatter):
         :returns: the line; there is always one, and no :class:`Exception` is raised.
         """
         try:
-            return encode(self.convert_record(record))
+            return self._to_text(self.convert_record(record))
         except Exception as error:
             fault = error
+        for attempt in (self._without_conversion, self._of_attributes, self._without_overrides):
+            try:
+                return attempt(record, fault)
+            except Exception:  # noqa: S112 - the next one needs less of the record
+                continue
         try:
-            return self._line_with_fault(record, fault)
-        except Exception:  # the stack is full
-            message: object = record.msg
-        try:
-            text = encode_basestring_ascii(ascii(message))
+            text = encode_basestring_ascii(ascii(record.msg))
             return _LAST_LINE % (time.time_ns(), os.getpid(), text)
         except Exception:
             return _LAST_LINE_WITHOUT_MESSAGE
 
-    def _line_with_fault(self, record: logging.LogRecord, fault: Exception) -> str:
-        try:  # without the override that has failed, if it was one
-            line = MozlogFormatter.convert_record(self, record)
-        except Exception:  # an attribute is missing, or of an odd type: all of them are written
-            known = {"name": vars(record).get("name", ""), "levelno": logging.ERROR}
-            line = MozlogFormatter().convert_record(logging.makeLogRecord(known))
-            line["Fields"] = dict(vars(record))
-        line["Fields"]["convert_record_error"] = safe_repr(fault)
+    def _to_text(self, line: dict[str, Any]) -> str:
+        """Return the text of a line, of which :meth:`convert_record` has made a dict."""
         return encode(line)
+
+    def _without_conversion(self, record: logging.LogRecord, fault: Exception) -> str:
+        """Make the line without ``convert_record``, which a subclass may override."""
+        return self._to_text(self.envelope(record, self._fields(record) | _note(fault)))
+
+    def _of_attributes(self, record: logging.LogRecord, fault: Exception) -> str:
+        """Make a line of all attributes, one of which is missing or of an odd type."""
+        known = {"name": vars(record).get("name", ""), "levelno": logging.ERROR}
+        return self._to_text(
+            self.envelope(logging.makeLogRecord(known), vars(record) | _note(fault))
+        )
+
+    def _without_overrides(self, record: logging.LogRecord, fault: Exception) -> str:
+        """Make the line that no subclass has a part in."""
+        return MozlogFormatter()._of_attributes(record, fault)
+
+    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        """Return ``extra``, the message, and what is known of an exception."""
+        excluded = self.EXCLUDED_LOGRECORD_ATTRS
+        fields = {name: value for name, value in vars(record).items() if name not in excluded}
+        self._add_message(record, fields)
+        if record.exc_info or record.exc_text or record.stack_info:
+            self._add_exception(record, fields)
+        return fields
 
     def _add_message(self, record: logging.LogRecord, fields: dict[str, Any]) -> None:
         """Add ``msg`` to the fields, or what stands in the object that the message is."""
@@ -164,6 +193,28 @@ class MozlogFormatter(logging.Formatter):
         elif text:
             fields["msg"] = text
 
+    def _add_exception(self, record: logging.LogRecord, fields: dict[str, Any]) -> None:
+        """Add what a record tells of an exception and of the stack."""
+        found: dict[str, str] = {}
+        exc_info: Any = record.exc_info
+        if isinstance(exc_info, BaseException):
+            exc_info = type(exc_info), exc_info, exc_info.__traceback__
+        # Three times None is what exc_info=True finds outside of an exception.
+        if exc_info and any(exc_info):
+            kind, error, _ = exc_info
+            found["error"] = safe_repr(kind if error is None else error)
+            try:
+                found["traceback"] = self.formatException(exc_info)
+            except Exception as fault:  # an override that fails
+                fields.update(_note(fault))
+                found["traceback"] = safer_format_traceback(*exc_info)
+        elif record.exc_text:  # what is left of it behind a QueueHandler
+            found["traceback"] = record.exc_text
+        if record.stack_info:
+            found["stack"] = record.stack_info
+        for name, text in found.items():
+            fields[free_name(name, fields)] = text
+
     def _json_object(self, text: str) -> dict[str, Any]:
         """Return the object that a message is, an empty one if it can't be written without loss."""
         try:
@@ -171,12 +222,6 @@ class MozlogFormatter(logging.Formatter):
             return parsed if plain(parsed) == parsed else {}
         except Exception:  # no JSON, or too deep for the parser, or an override that fails
             return {}
-
-    def _severity_between(self, level: object) -> int:
-        if not isinstance(level, int | float):  # logging.makeLogRecord() sets none
-            return self.DEFAULT_SYSLOG_LEVEL
-        reached = [known for known in self.SYSLOG_LEVEL_MAP if known <= level]
-        return self.SYSLOG_LEVEL_MAP[max(reached)] if reached else self.DEFAULT_SYSLOG_LEVEL
 
 
 class JsonLogFormatter(MozlogFormatter):
@@ -194,40 +239,47 @@ class JsonLogFormatter(MozlogFormatter):
         super().__init__(*args, **kwargs)
 
 
+def at_level(level: object, severities: Mapping[int, Severity], default: Severity) -> Severity:
+    """Return the severity of the highest known level that a level reaches.
+
+    :param severities: by the levels of logging.
+    :param default: for a level below all of them, and for what is none.
+    """
+    if isinstance(level, int) and level in severities:
+        return severities[level]
+    if not isinstance(level, int | float):  # logging.makeLogRecord() sets none
+        return default
+    reached = [known for known in severities if known <= level]
+    return severities[max(reached)] if reached else default
+
+
+def free_name(name: str, taken: Container[str], prefix: str = "exc_") -> str:
+    """Return a name for a field that overwrites none of the caller's own.
+
+    :param taken: the names that there are.
+    :param prefix: what stands before the name, as often as it takes.
+    """
+    while name in taken:
+        name = f"{prefix}{name}"
+    return name
+
+
 def _may_merge(record: logging.LogRecord, message: dict[Any, Any], fields: dict[str, Any]) -> bool:
     """Return whether what stands in a message may stand in the fields.
 
-    A summary's message is text that a client may have had a hand in.
+    A summary's message is the text of an exception, which a client may have had a hand in.
     """
     return (
         bool(message)
-        and record.name != "request.summary"
+        and record.name not in (REQUEST_SUMMARY, TASK_SUMMARY)
         and all(isinstance(name, str) for name in message)
         and message.keys().isdisjoint(fields)
         and message.keys().isdisjoint(_RESERVED)
     )
 
 
-def _add_exception(record: logging.LogRecord, fields: dict[str, Any]) -> None:
-    """Add what a record tells of an exception and of the stack."""
-    found: dict[str, str] = {}
-    exc_info: Any = record.exc_info
-    if isinstance(exc_info, BaseException):
-        exc_info = type(exc_info), exc_info, exc_info.__traceback__
-    # Three times None is what exc_info=True finds outside of an exception.
-    if exc_info and any(exc_info):
-        kind, error, _ = exc_info
-        found["error"] = safe_repr(kind if error is None else error)
-        found["traceback"] = safer_format_traceback(*exc_info)
-    elif record.exc_text:  # what is left of it behind a QueueHandler
-        found["traceback"] = record.exc_text
-    if record.stack_info:
-        found["stack"] = record.stack_info
-    for name, text in found.items():
-        free = name
-        while free in fields:  # the caller's own
-            free = f"exc_{free}"
-        fields[free] = text
+def _note(fault: Exception) -> dict[str, str]:
+    return {"convert_record_error": safe_repr(fault)}
 
 
 def _no_repeated_names(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -40,7 +40,7 @@ class MozlogHandler(logging.StreamHandler[TextIO]):
         try:
             line = self.format(record) + self.terminator
             self._writing_thread = threading.get_ident()
-            self.stream.write(line)
+            _write(self.stream, line)
             self.flush()
         except Exception:
             self.handleError(record)
@@ -51,6 +51,13 @@ class MozlogHandler(logging.StreamHandler[TextIO]):
         for stream in (sys.__stdout__, sys.__stderr__):
             if stream is not None:
                 with contextlib.suppress(Exception):  # the next one is tried
-                    stream.write(self.format(record) + self.terminator)
+                    _write(stream, self.format(record) + self.terminator)
                     stream.flush()
                     return
+
+
+def _write(stream: TextIO, line: str) -> None:
+    try:
+        stream.write(line)
+    except UnicodeEncodeError:  # mozlog is ASCII, other formats are not
+        stream.write(line.encode("ascii", "backslashreplace").decode())

@@ -12,20 +12,15 @@ from __future__ import annotations
 import functools
 import logging
 import re
-import sys
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import Token
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 from urllib.parse import unquote_to_bytes
 
-from .formatter import RECORD_ATTRIBUTES
 from .request_id import DEFAULT_HEADER, new_request_id, request_id_context, sane_request_id
-
-SUMMARY_LOGGER = "request.summary"
-"""The name of the logger, and so the ``Type`` of the line."""
+from .summary import REQUEST_SUMMARY, describe, harmless, milliseconds_since, write_summary
 
 CLIENT_CLOSED_REQUEST = 499
 """The status that stands for a client that went away: nginx's own, no RFC has one."""
@@ -247,7 +242,7 @@ class RequestObservation:
 
     def elapsed(self) -> int:
         """Return the whole milliseconds since the request arrived."""
-        return (time.monotonic_ns() - self._started) // 1_000_000
+        return milliseconds_since(self._started)
 
     def update_fields(self, make: Callable[[], Mapping[str, Any]], logger: logging.Logger) -> None:
         """Let the application say more of the request; what it raises is logged.
@@ -333,12 +328,8 @@ class RequestObservation:
         if self.finished:
             return
         self.finished = True
-        try:
+        with harmless(REQUEST_SUMMARY):
             self._write()
-        except Exception:
-            if logging.raiseExceptions and sys.stderr:  # as logging.Handler.handleError() does
-                sys.stderr.write("--- Logging error in request.summary ---\n")
-                traceback.print_exc(file=sys.stderr)
 
     # ------------------------------------------------------------------ what it comes to
 
@@ -359,23 +350,14 @@ class RequestObservation:
             errno = code
         if not errno and self.settings.excluded_paths and self._is_excluded():
             return
-        logger = self.logger or logging.getLogger(SUMMARY_LOGGER)
+        logger = self.logger or logging.getLogger(REQUEST_SUMMARY)
         level = logging.INFO if error is None else logging.ERROR
-        if not logger.isEnabledFor(level):
-            return
         found = {**self.fields, "errno": errno, "code": code}
         if code is None:
             del found["code"]
         if "t" in found:
             found["t"] = self.elapsed()
-        message = "" if error is None else describe(error)
-        # What logger.log() does, without looking up the stack for a caller that would be this line.
-        record = logger.makeRecord(logger.name, level, __file__, 0, message, (), None, "request")
-        # Given as `extra`, a name that the application's record factory sets would be a KeyError.
-        attributes = vars(record)
-        for name, value in found.items():
-            attributes[f"extra_{name}" if name in RECORD_ATTRIBUTES else name] = value
-        logger.handle(record)
+        write_summary(logger, level, "" if error is None else describe(error), found)
 
     def _expects_body(self) -> bool:
         """Return whether headers, or a body after them (RFC 9110, section 6.4.1), are due."""
@@ -394,14 +376,6 @@ def _is_cancellation(error: BaseException) -> bool:
         return False
     # Uvicorn cancels what its --timeout-graceful-shutdown cuts off, with this in the message.
     return "graceful shutdown" not in str(error)
-
-
-def describe(error: BaseException) -> str:
-    """Return the text of an exception, or the name of its type where it has none."""
-    try:
-        return str(error) or type(error).__name__
-    except Exception:
-        return type(error).__name__
 
 
 def loaded_identity(user: object) -> str | None:

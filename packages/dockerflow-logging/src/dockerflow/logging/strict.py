@@ -23,6 +23,7 @@ MAX_DEPTH = 20
 MAX_VALUES = 10_000
 """Of one field, values past this number are left out; a shared one counts each time it is met."""
 
+_TEXT = frozenset({str})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 # JSONEncoder makes its C encoder, which an interpreter may lack, for each value anew.
@@ -39,8 +40,7 @@ def encode(line: dict[str, Any]) -> str:
     :param line: what it says, with values of any type.
     """
     try:
-        # The encoder knows no bounds, so that it is given no containers but these two.
-        if _SCALARS.issuperset(map(type, line["Fields"].values())):
+        if _is_flat(line):  # the encoder knows no bounds, so that it is given no deeper containers
             text = "".join(_encode(line, 0))
             if "\\" in text:
                 _refuse_surrogates(line)
@@ -48,6 +48,27 @@ def encode(line: dict[str, Any]) -> str:
     except Exception:  # noqa: S110 - NaN, an int of too many digits, a lone surrogate: see below
         pass
     return "".join(_encode(_plain_line(line), 0))
+
+
+def _is_flat(line: dict[str, Any]) -> bool:
+    """Return whether the encoder may have a line as it is.
+
+    It may if ``Fields``, beside which mozlog has no other containers, holds scalars alone; or, in a
+    line without ``Fields``, if each value is a scalar or a small object of scalars.
+    """
+    fields = line.get("Fields")
+    if type(fields) is dict:
+        return _SCALARS.issuperset(map(type, fields.values()))
+    return all(type(value) in _SCALARS or _is_small_object(value) for value in line.values())
+
+
+def _is_small_object(value: Any) -> bool:
+    return (
+        type(value) is dict
+        and len(value) <= MAX_VALUES
+        and _TEXT.issuperset(map(type, value))
+        and _SCALARS.issuperset(map(type, value.values()))
+    )
 
 
 def _refuse_surrogates(value: Any) -> None:

@@ -8,7 +8,7 @@ import traceback
 from types import CodeType, TracebackType
 from typing import Any
 
-from .values import safe_repr
+from .values import safe_repr, unreadable
 
 _CAUSE = "The above exception was the direct cause of the following exception:"
 _CONTEXT = "During handling of the above exception, another exception occurred:"
@@ -43,6 +43,28 @@ def safer_format_traceback(
     return "".join(["Uncaught exception:\n", *writer.lines])
 
 
+def python_traceback(
+    exc_typ: type[BaseException] | None,
+    exc_val: BaseException | None,
+    exc_tb: TracebackType | None,
+) -> str:
+    """Format an exception as ``traceback.format_exc()`` does, for programs that read that form.
+
+    What an exception says of itself is on one line here too: a text with line breaks is shown by
+    its ``repr``. The members of a group are as in :func:`safer_format_traceback`.
+
+    :param exc_typ: the exception's type.
+    :param exc_val: the exception.
+    :param exc_tb: its traceback.
+    :returns: several lines, each ended by a newline.
+    """
+    if not isinstance(exc_val, BaseException):
+        return safer_format_traceback(exc_typ, exc_val, exc_tb)
+    writer = _PythonWriter()
+    writer.write(exc_val, exc_tb, "")
+    return "".join(writer.lines)
+
+
 def one_line(value: object) -> str:
     """Return ``repr(value)`` as one line: one that holds line breaks is itself shown by repr."""
     text = safe_repr(value)
@@ -68,7 +90,7 @@ class _Writer:
             self.lines.append(f"\n{indent}{phrase}\n\n")
         self.write_frames(trace, indent)
         text, members = _text_and_members(error)
-        self.lines += [f"{indent}{one_line(type(error))}\n", f"{indent}{text}\n"]
+        self.write_text(error, text, indent)
         notes: Any = getattr(error, "__notes__", ())
         self.lines += [f"{indent}Note: {one_line(note)}\n" for note in notes]
         for number, member in enumerate(members, 1):
@@ -77,6 +99,10 @@ class _Writer:
                 break
             self.lines.append(f"{indent}--- {number} of {len(members)} in the group ---\n")
             self.write(member, member.__traceback__, f"{indent}  ")
+
+    def write_text(self, error: BaseException, text: str, indent: str) -> None:
+        """Write what an exception says of itself."""
+        self.lines += [f"{indent}{one_line(type(error))}\n", f"{indent}{text}\n"]
 
     def write_frames(self, trace: TracebackType | None, indent: str) -> None:
         """Write frames as the interpreter does; those of a recursion are counted."""
@@ -90,6 +116,27 @@ class _Writer:
             if more := max(0, count - _SHOWN_REPEATS):
                 shown += f"  [Previous line repeated {more} more time{'s' * (more > 1)}]\n"
             self.lines.append(textwrap.indent(shown, indent))
+
+
+class _PythonWriter(_Writer):
+    def write_frames(self, trace: TracebackType | None, indent: str) -> None:
+        """Write frames below Python's headline for them."""
+        if trace is not None:
+            self.lines.append(f"{indent}Traceback (most recent call last):\n")
+        super().write_frames(trace, indent)
+
+    def write_text(self, error: BaseException, text: str, indent: str) -> None:
+        """Write type and text of an exception on one line."""
+        kind = type(error)
+        name = kind.__qualname__
+        if kind.__module__ not in ("builtins", "__main__"):
+            name = f"{kind.__module__}.{name}"
+        try:
+            text = str(error)
+        except Exception as raised:
+            text = unreadable(error, raised)
+        text = text if text.isprintable() else repr(text)
+        self.lines.append(f"{indent}{name}: {text}\n" if text else f"{indent}{name}\n")
 
 
 def _text_and_members(error: BaseException) -> tuple[str, tuple[BaseException, ...]]:

@@ -15,7 +15,8 @@ from sanic.exceptions import NotFound
 
 from dockerflow.checks import ERROR, CheckRegistry
 from dockerflow.endpoints import ERROR_PATH, HEARTBEAT, LBHEARTBEAT, VERSION, Endpoints, Path, Reply
-from dockerflow.logging.request import SUMMARY_LOGGER, LiveSettings, RequestSettings
+from dockerflow.logging.request import LiveSettings, RequestSettings
+from dockerflow.logging.summary import REQUEST_SUMMARY
 
 from .checks.services import redis_check
 from .requests import AnyRequest, AnySanic, RequestObserver, fields_of
@@ -59,7 +60,7 @@ class Dockerflow(Endpoints):
         registry: CheckRegistry | None = None,
     ) -> None:
         super().__init__(registry, silenced_checks, version_path)
-        self.summary_logger = logging.getLogger(SUMMARY_LOGGER)
+        self.summary_logger = logging.getLogger(REQUEST_SUMMARY)
         # The event loop holds its tasks by weak references only.
         self._dispatched: set[asyncio.Task[Any]] = set()
         if migrate is not None and db is None:
