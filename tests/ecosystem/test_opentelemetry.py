@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import logging
-import pathlib
-import re
-import runpy
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any
@@ -27,15 +25,16 @@ from packaging.version import Version
 
 import dockerflow.fastapi
 import dockerflow.flask
+from dockerflow.logging import TraceContextLogFilter, configure, dict_config
 from tests.adapters.apps import django, fastapi, flask
 from tests.adapters.harness import ASGIApp, Options, RunningApp, WSGIApp
-from tests.docs.page import ROOT
 
 PATHS = ("/id", "/status/503", "/missing", "/redirect", "/handled", "/boom")
 STREAMS = ("/stream", "/stream-fails")
 PROBES = "__heartbeat__,__lbheartbeat__"  # as the docs exclude them
 BEFORE, AFTER, ALONE = "before", "after", "without"
 OLD = Version(version("opentelemetry-instrumentation-fastapi")) < Version("0.55b0")
+SERVER = trace.SpanKind.SERVER
 Step = Callable[[Any], object]
 
 exporter = InMemorySpanExporter()
@@ -128,49 +127,62 @@ def test_the_spans_are_those_of_the_application(
 
 
 @pytest.fixture
-def log(
-    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
-) -> Iterator[pytest.LogCaptureFixture]:
-    """What is logged, after the filter that the docs show."""
-    texts = {
-        (ROOT / f"docs/tools/{name}.md").read_text() for name in ("django", "fastapi", "flask")
-    }
-    (source,) = {
-        block
-        for text in texts
-        for block in re.findall(r":caption: tracing\.py\n(.*?)```", text, re.DOTALL)
-    }
-    path = tmp_path / "tracing.py"
-    path.write_text(source)
-    trace_id_filter = runpy.run_path(str(path))["TraceIdFilter"]()
-    caplog.set_level(logging.INFO)
-    caplog.handler.addFilter(trace_id_filter)
-    yield caplog
-    caplog.handler.removeFilter(trace_id_filter)
+def configured() -> Iterator[None]:
+    """The loggers, which are put back as they were."""
+    root = logging.getLogger()
+    loggers = [root, *map(logging.getLogger, dict_config("shop")["loggers"])]
+    kept = [
+        (each, each.level, each.propagate, each.handlers[:], each.filters[:]) for each in loggers
+    ]
+    root.handlers = []  # which dictConfig() would close
+    yield
+    for each, level, propagate, handlers, filters in kept:
+        each.setLevel(level)
+        each.propagate = propagate
+        each.handlers = handlers
+        each.filters = filters
 
 
+@pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize(("start", "when"), CASES)
-def test_lines_have_the_trace_id(
-    start: Callable[[str], RunningApp], when: str, log: pytest.LogCaptureFixture
+def test_lines_have_the_ids(
+    start: Callable[[str], RunningApp], when: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The lines of a view and the summary of its request have the id of its exported trace.
+    """The lines of a view and the summary of its request have the ids of its exported span.
 
     When a streamed response of Flask or Django is sent, OpenTelemetry has ended its span.
     """
     if (start, when) == (start_fastapi, BEFORE) and OLD:
         pytest.skip("its middleware was then within what is added later")
+    configure("shop", format="mozlog")
     with contextlib.closing(start(when)) as app:
         for path in (*PATHS, *STREAMS):
-            log.clear()
+            capsys.readouterr()
             spans(app, path)
-            traces = {each.context.trace_id for each in exporter.get_finished_spans()}
-            (trace_id,) = map(trace.format_trace_id, traces)
-            lines = [each for each in log.records if each.name in ("app", "request.summary")]
-            ids = [getattr(line, "trace_id", None) for line in lines]
+            (server,) = [each for each in exporter.get_finished_spans() if each.kind is SERVER]
+            context = server.context
+            ids = trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
+            lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+            lines = [each for each in lines if each["Type"] in ("app", "request.summary")]
+            fields = [each["Fields"] for each in lines]
+            found = [(each.get("trace_id"), each.get("span_id")) for each in fields]
             if path in STREAMS and start is not start_fastapi:
-                assert ids[-1] is None
-                assert set(ids) <= {None, trace_id}  # its releases differ
+                assert found[-1] == (None, None)
+                assert set(found) <= {(None, None), ids}  # its releases differ
             else:
-                assert set(ids) == {trace_id}, path
-            assert lines[-1].name == "request.summary"
-            assert (lines[0].name == "app") is (path in ("/id", "/stream"))
+                assert set(found) == {ids}, path
+            assert lines[-1]["Type"] == "request.summary"
+            assert (lines[0]["Type"] == "app") is (path in ("/id", "/stream"))
+
+
+@pytest.mark.parametrize("extra", [{}, {"trace_id": "mine"}, {"span_id": 5}])
+def test_ids_of_the_callers_own(extra: dict[str, object]) -> None:
+    """A record that the caller has given a trace or a span keeps it, without ours beside it."""
+    made = logging.makeLogRecord(extra)
+    with trace.get_tracer("shop").start_as_current_span("ship") as span:
+        assert TraceContextLogFilter().filter(made)
+    names = ("trace_id", "span_id")
+    found = {name: value for name, value in vars(made).items() if name in names}
+    context = span.get_span_context()
+    ids = map(format, (context.trace_id, context.span_id), ("032x", "016x"))
+    assert found == (extra or dict(zip(names, ids, strict=True)))

@@ -32,7 +32,7 @@ for data in pickle.load(sys.stdin.buffer):
 """
 
 
-# The two recipes of docs/guides/logging.md: within a process, and between processes.
+# Within a process, and between processes, which is a recipe of docs/guides/logging.md.
 class RecordQueueHandler(logging.handlers.QueueHandler):
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return record

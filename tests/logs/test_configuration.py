@@ -1,16 +1,33 @@
-"""Set up by dictConfig, by an ini file and by hand."""
+"""Set up by one line, by dictConfig, by an ini file and by hand."""
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
 import logging
 import logging.config
-from collections.abc import Iterator
-from typing import Literal
+import pickle
+import pty
+import re
+import sys
+import types
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any, Literal
 
 import pytest
 
-from dockerflow.logging import MozlogFormatter, request_id_context
+from dockerflow.logging import (
+    ConsoleFormatter,
+    GoogleCloudFormatter,
+    MozlogFormatter,
+    MozlogHandler,
+    QueuedMozlogHandler,
+    configure,
+    dict_config,
+    request_id_context,
+)
 
 from .lines import parse_all
 
@@ -20,14 +37,19 @@ def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put the loggers back as they were."""
     # dictConfig() and fileConfig() close all handlers of the process by it, pytest's own too.
     monkeypatch.setattr(logging, "shutdown", lambda handlers: None)
-    logger, configured = logging.getLogger(), logging.getLogger("configured")
-    handlers, level = logger.handlers[:], logger.level
-    logger.handlers = []
+    monkeypatch.delenv("DOCKERFLOW_LOG_FORMAT", raising=False)
+    names = [None, "configured", *dict_config("shop")["loggers"]]
+    kept = [
+        (logger, logger.level, logger.propagate, logger.handlers[:], logger.filters[:])
+        for logger in map(logging.getLogger, names)
+    ]
+    logging.getLogger().handlers = []
     yield
-    logger.handlers = handlers
-    logger.setLevel(level)
-    configured.handlers = []
-    configured.setLevel(logging.NOTSET)
+    for logger, level, propagate, handlers, filters in kept:
+        logger.setLevel(level)
+        logger.propagate = propagate
+        logger.handlers = handlers
+        logger.filters = filters
 
 
 @pytest.mark.parametrize("key", ["()", "class"])
@@ -112,3 +134,129 @@ def test_by_hand(style: Literal["%", "{", "$"], format_text: str) -> None:
     assert line["Logger"] == "by hand"
     assert line["Fields"].keys() == {"a", "msg", "stack"}
     assert "in test_by_hand" in line["Fields"]["stack"]
+
+
+@pytest.mark.parametrize("copy", [dict, lambda each: json.loads(json.dumps(each)), deepcopy])
+def test_one_line(
+    copy: Callable[[dict[str, Any]], dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plain dict, which JSON and pickle keep, gives lines with name and id, of servers once."""
+    config = dict_config("shop")
+    assert pickle.loads(pickle.dumps(config)) == config
+    uvicorn = logging.getLogger("uvicorn")
+    uvicorn.addHandler(logging.StreamHandler(sys.stdout))
+    uvicorn.propagate = False
+    logging.config.dictConfig(copy(config))
+    token = request_id_context.set("the-id")
+    for name in ("app", "uvicorn.error"):
+        logging.getLogger(name).info("hello")
+        logging.getLogger(name).debug("not at this level")
+    request_id_context.reset(token)
+    lines = parse_all(capsys.readouterr().out)
+    assert [(line["Type"], line["Logger"], line["Fields"]) for line in lines] == [
+        ("app", "shop", {"rid": "the-id", "msg": "hello"}),
+        ("uvicorn.error", "shop", {"rid": "the-id", "msg": "hello"}),
+    ]
+
+
+def handler_of(*args: Any, **kwargs: Any) -> logging.Handler:
+    """Return the only handler after configure()."""
+    configure(*args, **kwargs)
+    (handler,) = logging.getLogger().handlers
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "terminal", "kind"),
+    [
+        ("auto", "", False, MozlogFormatter),
+        ("auto", "", True, ConsoleFormatter),
+        ("mozlog", "", True, MozlogFormatter),
+        ("console", "", False, ConsoleFormatter),
+        ("gcp", "", True, GoogleCloudFormatter),
+        ("mozlog", "gcp", False, GoogleCloudFormatter),
+        ("gcp", "auto", False, MozlogFormatter),
+        ("unknown", "console", False, ConsoleFormatter),
+        ("auto", " GCP\n", False, GoogleCloudFormatter),
+        ("gcp", " ", False, GoogleCloudFormatter),
+    ],
+)
+def test_format(
+    given: str, environ: str, terminal: bool, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment decides, then the parameter; auto looks at standard output."""
+    monkeypatch.setenv("DOCKERFLOW_LOG_FORMAT", environ)
+    with contextlib.ExitStack() as stack:
+        ends = [stack.enter_context(open(end, "w")) for end in pty.openpty()]
+        monkeypatch.setattr(sys, "stdout", ends[1] if terminal else io.StringIO())
+        assert type(handler_of("shop", format=given).formatter) is kind
+
+
+def test_format_without_a_terminal_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard output may be missing, closed, or an object that can only write."""
+    closed = io.StringIO()
+    closed.close()
+    for stdout in (None, closed, types.SimpleNamespace(write=print, flush=print)):
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert list(dict_config("shop")["formatters"]) == ["mozlog"]
+
+
+@pytest.mark.parametrize("level", ["WARNING", "warning", logging.WARNING])
+def test_level(level: int | str) -> None:
+    """A level is named in any case, or is a number."""
+    configure("shop", level)
+    assert logging.getLogger().level == logging.WARNING
+
+
+@pytest.mark.parametrize(
+    ("variable", "arguments", "message"),
+    [
+        ("", {"format": "xml"}, "format is 'xml'; set it to mozlog, gcp, console or auto"),
+        ("json", {}, "$DOCKERFLOW_LOG_FORMAT is 'json'; set it to mozlog, gcp, console or auto"),
+        ("", {"level": "l"}, "level is 'l'; set it to DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+        ("", {"level": None}, "level is None; set it to DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+    ],
+)
+def test_refused(
+    variable: str, arguments: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can't be is refused with its source, its value and the remedy."""
+    monkeypatch.setenv("DOCKERFLOW_LOG_FORMAT", variable)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        configure("shop", **arguments)
+
+
+@pytest.mark.parametrize("name", ["uvicorn.access", "django.server"])
+def test_access_log(name: str) -> None:
+    """Access lines are off until they are asked for."""
+    configure("shop")
+    assert not logging.getLogger(name).isEnabledFor(logging.INFO)
+    configure("shop", level="ERROR", access_log=True)
+    assert logging.getLogger(name).isEnabledFor(logging.INFO)
+
+
+@pytest.mark.parametrize("name", ["request.summary", "task.summary"])
+def test_level_of_summaries(name: str) -> None:
+    """Summaries are logged whatever the level of the root logger is."""
+    configure("shop", "WARNING")
+    assert not logging.getLogger("orders").isEnabledFor(logging.INFO)
+    assert logging.getLogger(name).isEnabledFor(logging.INFO)
+
+
+def test_access_log_of_werkzeug(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of Werkzeug's one logger, the lines for requests are off until they are asked for."""
+    for access_log, expected in ((True, "Running, 200, 500"), (False, "Running, 500")):
+        configure("shop", access_log=access_log)
+        logger = logging.getLogger("werkzeug")
+        logger.info("Running")
+        logger.info("%s - - [%s] 200", "127.0.0.1", "now")
+        logger.error("500")
+        lines = map(json.loads, capsys.readouterr().out.splitlines())
+        assert ", ".join(each["Fields"]["msg"].split()[-1] for each in lines) == expected
+
+
+def test_queue() -> None:
+    """With a queue, the handler is the one that writes in a thread."""
+    assert type(handler_of("shop")) is MozlogHandler
+    with contextlib.closing(handler_of("shop", queue=True)) as handler:
+        assert type(handler) is QueuedMozlogHandler

@@ -157,6 +157,7 @@ LIBRARIES_OF_EXTRAS = frozenset(
         "flask_migrate",
         "flask_redis",
         "flask_sqlalchemy",
+        "opentelemetry",
         "redis",
         "sanic_redis",
         "sqlalchemy",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator
-from logging.config import dictConfig
 
 import anyio
 import anyio.lowlevel
@@ -14,26 +15,18 @@ from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse
 
 from dockerflow.fastapi import Dockerflow
-from dockerflow.logging import request_id_context
+from dockerflow.logging import configure, request_id_context
 
-# As in docs/tools/fastapi.md.
-dictConfig(
-    {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "filters": {"request_id": {"()": "dockerflow.logging.RequestIdLogFilter"}},
-        "handlers": {
-            "mozlog": {"class": "dockerflow.logging.MozlogHandler", "filters": ["request_id"]}
-        },
-        "root": {"level": "INFO", "handlers": ["mozlog"]},
-        "loggers": {
-            "uvicorn": {"handlers": [], "propagate": True},
-            "uvicorn.access": {"handlers": [], "propagate": False},
-            "_granian": {"handlers": [], "propagate": True},
-        },
-    }
-)
-app = FastAPI()
+configure("service", queue="QUEUE" in os.environ)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    logging.shutdown()  # uvicorn's processes end by the signal that they were sent
+
+
+app = FastAPI(lifespan=lifespan)
 dockerflow = Dockerflow(app)
 dockerflow.check(list, name="sync")
 log = logging.getLogger("shop")

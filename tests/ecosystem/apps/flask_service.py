@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 
 from flask import Flask
@@ -11,11 +12,11 @@ from simple_websocket import Server
 
 from dockerflow.checks import CheckRegistry, Error
 from dockerflow.flask import Dockerflow
-from dockerflow.logging import MozlogHandler, RequestIdLogFilter
+from dockerflow.logging import configure
 
-handler = MozlogHandler()
-handler.addFilter(RequestIdLogFilter())
-logging.basicConfig(handlers=[handler], level=logging.INFO)
+configure("service", queue="QUEUE" in os.environ, access_log="ACCESS_LOG" in os.environ)
+if "CRASH" in os.environ:
+    raise RuntimeError("crash")
 
 app = Flask(__name__)
 app.config.from_prefixed_env()
@@ -26,6 +27,17 @@ dockerflow = Dockerflow(app, registry=CheckRegistry())
 @dockerflow.check
 def always_down() -> Error:
     return Error("down")
+
+
+@app.get("/")
+def index() -> str:
+    logging.getLogger("app").info("asked")
+    return "hello"
+
+
+@app.get("/boom")
+def boom() -> str:
+    raise ValueError("boom")
 
 
 @app.get("/hangs")

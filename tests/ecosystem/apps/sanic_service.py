@@ -12,28 +12,17 @@ from sanic.response import text
 from sqlalchemy import create_engine
 
 from dockerflow.checks import CheckRegistry
+from dockerflow.logging import dict_config
 from dockerflow.sanic import Dockerflow
 
 log = logging.getLogger("service")
 
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "dockerflow.logging.RequestIdLogFilter"}},
-    "handlers": {
-        "mozlog": {
-            "class": "dockerflow.logging.MozlogHandler",
-            "name": "service",
-            "filters": ["request_id"],
-        }
-    },
-    "root": {"level": "INFO", "handlers": ["mozlog"]},
-}
-
 
 def create_app() -> Sanic[Any, Any]:
     """Build the application."""
-    app: Sanic[Any, Any] = Sanic("service", log_config=LOGGING)
+    app: Sanic[Any, Any] = Sanic(
+        "service", log_config=dict_config("service", queue="QUEUE" in os.environ)
+    )
     app.config.MOTD = False
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = 0.2
     dockerflow = Dockerflow(app, db=create_engine("sqlite://"), registry=CheckRegistry())

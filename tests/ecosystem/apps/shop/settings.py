@@ -8,6 +8,8 @@ from typing import Any
 
 import django
 
+from dockerflow.logging import dict_config
+
 FOLDER = Path(os.environ.get("FOLDER", "."))
 SECRET_KEY = "tests"
 DEBUG = True
@@ -69,17 +71,4 @@ REST_FRAMEWORK = {"PAGE_SIZE": 20}  # of which a system check of its own complai
 STATIC_URL = "static/"
 STATICFILES_DIRS = [FOLDER / "assets"]
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "dockerflow.logging.RequestIdLogFilter"}},
-    "handlers": {
-        "mozlog": {
-            "class": "dockerflow.logging.MozlogHandler",
-            "name": "shop",
-            "filters": ["request_id"],
-        }
-    },
-    "root": {"level": "INFO", "handlers": ["mozlog"]},
-    "loggers": {"django": {"level": "INFO", "handlers": []}},
-}
+LOGGING = dict_config("shop", queue="QUEUE" in os.environ)

@@ -3,12 +3,20 @@
 Needs nothing but the standard library and knows no web framework.
 """
 
+from .configuration import configure, dict_config
 from .console import ConsoleFormatter
 from .formatter import JsonLogFormatter, MozlogFormatter
 from .google_cloud import GoogleCloudFormatter
 from .handler import MozlogHandler
-from .request_id import RequestIdLogFilter, get_or_generate_request_id, request_id_context
+from .queued import QueuedMozlogHandler
+from .request_id import (
+    RequestIdLogFilter,
+    get_or_generate_request_id,
+    outgoing_headers,
+    request_id_context,
+)
 from .strict import SafeJSONEncoder
+from .trace_context import TraceContextLogFilter
 from .traceback import safer_format_traceback
 
 __all__ = [
@@ -17,9 +25,14 @@ __all__ = [
     "JsonLogFormatter",
     "MozlogFormatter",
     "MozlogHandler",
+    "QueuedMozlogHandler",
     "RequestIdLogFilter",
     "SafeJSONEncoder",
+    "TraceContextLogFilter",
+    "configure",
+    "dict_config",
     "get_or_generate_request_id",
+    "outgoing_headers",
     "request_id_context",
     "safer_format_traceback",
 ]

@@ -54,6 +54,19 @@ def get_or_generate_request_id(
     return sane_request_id(value) or new_request_id()
 
 
+def outgoing_headers(header_name: str = DEFAULT_HEADER) -> dict[str, str]:
+    """Return the headers that send the id of the current request on to another service.
+
+    Send them to services of your own alone: what others do with an id is not known.
+
+    :param header_name: the header that carries the id there.
+    :returns: the header with the id; an empty dict outside of a request, or if the application has
+        set an id that is not sane.
+    """
+    request_id = sane_request_id(request_id_context.get())
+    return {header_name: request_id} if request_id else {}
+
+
 class RequestIdLogFilter(logging.Filter):
     """Give every record the id of its request as ``rid``, so that formats may say ``%(rid)s``.
 
