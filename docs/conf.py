@@ -52,7 +52,7 @@ python_use_unqualified_type_names = True
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!dockerflow).*|.*\.F"),  # F: variables of types
-    (r"py:.*", r"dockerflow\.(endpoints|logging\.(request|bodies|wsgi|asgi))\b.*"),
+    (r"py:.*", r"dockerflow\.(endpoints|logging\.(request|bodies|summary|wsgi|asgi))\b.*"),
 ]
 
 # What Django's views and middleware are read with.

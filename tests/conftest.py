@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 # What belongs to a framework bears its name, and is left out where its adapter is not installed.
 collect_ignore_glob = [
     f"*/test_{name}{ending}"
-    for name in ("django", "fastapi", "flask", "sanic")
+    for name in ("django", "fastapi", "flask", "sanic", "celery")
     if find_spec(f"dockerflow.{name}") is None
     for ending in (".py", "_*.py")
 ]

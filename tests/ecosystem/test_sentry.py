@@ -15,7 +15,9 @@ import pytest
 from sentry_sdk.envelope import Envelope
 
 from tests.servers.web import ROOT, WebServer
+from tests.services.apps.celery import app, ends
 from tests.services.beats import wait_until
+from tests.services.servers import RedisServer
 
 APPS = "tests.ecosystem.apps.reporting"
 GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:{port}")
@@ -150,6 +152,41 @@ def test_without_the_recipe(tmp_path: pathlib.Path) -> None:
         "/boom": ["boom"],
         "/__error__": ["This is a test exception from the /__error__ endpoint."],
     }
+
+
+class Worker(WebServer):
+    """A Celery worker with two processes."""
+
+    def __init__(self, redis: RedisServer, **environ: str) -> None:
+        module = "tests.ecosystem.apps.reporting_celery"
+        words = ("worker", "--loglevel", "INFO", "--concurrency", "2", "--without-mingle")
+        super().__init__(("-m", "celery", "--quiet", "-A", module, *words))
+        self.environ |= {"BROKER_URL": redis.url, **environ}
+
+    def ready(self) -> bool:
+        return " ready." in self.log
+
+
+def test_celery(tmp_path: pathlib.Path) -> None:
+    """A task that fails is one event with its id, a killed process one; all else is none."""
+    page = (ROOT / "docs/tools/celery.md").read_text()
+    (recipe,) = re.findall(r":caption: reporting\.py\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "reporting.py").write_text(recipe)
+    with contextlib.closing(Project()) as project, contextlib.closing(RedisServer()) as redis:
+        redis.start()
+        app.conf.update(broker_url=redis.url, result_backend=redis.url)
+        environ = {"RECIPE": str(tmp_path / "reporting.py"), "SENTRY_DSN": project.dsn}
+        with contextlib.closing(Worker(redis, **environ)) as worker:
+            worker.start()
+            for how in ("well", "expected", "ignore", "reject", "retry", "kill", "error"):
+                ends.apply_async((how,), headers={"request_id": how})
+            wait_until(lambda: worker.log.count('"task.summary"') == 8)
+            worker.stop()
+        app.close()
+    killed, failed = sorted(project.events, key=title, reverse=True)
+    assert title(failed) == "ValueError: broken"
+    assert failed["tags"]["request_id"] == "error"
+    assert title(killed).startswith("WorkerLostError")
 
 
 def request_id(event: dict[str, Any]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -31,6 +33,7 @@ SCHEMES = {"django": "postgresql"}
 FURTHER_CHECKS = {"django": {"check_migrations_applied": "ok"}}
 
 INSTALLED = [name for name in sorted(SCRIPTS) if find_spec(f"dockerflow.{name}") is not None]
+SERVICES = [name for name in INSTALLED if name != "celery"]  # which answers no requests
 
 
 class Example(WebServer):
@@ -66,7 +69,7 @@ class Example(WebServer):
         return self.get(path, request_id).partition(b"\r\n\r\n")[2].decode()
 
 
-@pytest.fixture(params=INSTALLED)
+@pytest.fixture(params=SERVICES)
 def start(
     request: pytest.FixtureRequest, tmp_path: pathlib.Path
 ) -> Iterator[Callable[..., Example]]:
@@ -148,3 +151,31 @@ def test_database_down(start: Callable[..., Example], postgres_server: PostgresS
     postgres_server.start()
     # Django's migrations are not applied yet, which is a warning.
     wait_until(lambda: json.loads(example.body("/__heartbeat__"))["status"] in ("ok", "warning"))
+
+
+class Worker(Example):
+    """The example of Celery."""
+
+    stop_signal = signal.SIGTERM  # as containers do; Ctrl-C ends it at once
+
+    def ready(self) -> bool:
+        """Return whether the worker takes tasks."""
+        return pathlib.Path(self.environ["LIVENESS_FILE"]).exists()
+
+
+@pytest.mark.skipif("celery" not in INSTALLED, reason="its adapter is not installed")
+def test_celery(redis_server: RedisServer, tmp_path: pathlib.Path) -> None:
+    """The worker counts in Redis, records each task, and takes its liveness file away."""
+    file = tmp_path / "alive"
+    worker = Worker("celery", tmp_path, REDIS_URL=redis_server.url, LIVENESS_FILE=str(file))
+    with contextlib.closing(worker):
+        worker.start()
+        send = "import worker; worker.count.apply_async(('/',), headers={'request_id': 'demo'})"
+        folder = tmp_path / "examples" / "celery"
+        subprocess.run([sys.executable, "-c", send], cwd=folder, env=worker.environ, check=True)
+        wait_until(lambda: len(worker.lines("demo")) == 2)
+        worker.stop()
+        counted, summary = (each["Fields"] for each in worker.lines("demo"))
+    assert (counted["path"], counted["visits"]) == ("/", 1)
+    assert (summary["state"], summary["task"]) == ("SUCCESS", "count")
+    assert not file.exists()

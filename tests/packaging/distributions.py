@@ -146,7 +146,13 @@ ADAPTERS = (
         check=CHECK_SANIC,
     ),
 )
-DISTRIBUTIONS = (CORE, LOGGING, *ADAPTERS)
+CELERY = Distribution(
+    "dockerflow-celery",
+    ("celery",),
+    framework="celery",
+    imports=frozenset({"billiard", "celery"}),  # Celery requires the other one
+)
+DISTRIBUTIONS = (CORE, LOGGING, *ADAPTERS, CELERY)
 
 # What the extras install: importing an adapter imports none of them.
 LIBRARIES_OF_EXTRAS = frozenset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.packaging.distributions import (
     ADAPTERS,
+    CELERY,
     CORE,
     DISTRIBUTIONS,
     LOGGING,
@@ -47,6 +49,19 @@ def test_the_example_of_a_package_prints_what_its_readme_says(
     alone = environment()
     alone.install(distribution.pinned())
     assert without_moment(alone.run(code)) == without_moment(output)
+
+
+def test_the_line_of_celerys_readme(environment: Callable[[], Environment]) -> None:
+    """A task of the README, run at once, is recorded as it shows, on a line with these fields."""
+    readme = (CELERY.folder / "README.md").read_text()
+    assert f"python3 -m pip install {CELERY.name}\n" in readme
+    (code,), (line,) = blocks(readme, "python"), blocks(readme, "json")
+    alone = environment()
+    alone.install(CELERY.pinned())
+    printed = alone.value(f"{code}\nship.apply((17,), task_id='1')")["Fields"]
+    shown = json.loads(line)["Fields"]
+    differing = {"queue": "celery", "t": shown["t"], "task_id": shown["task_id"]}
+    assert {**printed, **differing, "rid": shown["rid"]} == shown
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
@@ -88,4 +103,5 @@ def test_the_picture_has_every_package() -> None:
     described = picture[picture.index("<desc") : picture.index("</desc>")]
     assert [each.name for each in DISTRIBUTIONS if each.name not in described] == []
     shown = set(re.findall(r"<text[^>]*>([^<]*)</text>", picture))
-    assert {CORE.name, LOGGING.name, *(each.leaves[0] for each in ADAPTERS)} <= shown
+    leaves = (each.leaves[0] for each in [*ADAPTERS, CELERY])
+    assert {CORE.name, LOGGING.name, *leaves} <= shown

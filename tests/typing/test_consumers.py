@@ -25,8 +25,9 @@ def python(request: pytest.FixtureRequest, environment: Callable[[], Environment
     if request.param == "editable":
         return pathlib.Path(sys.executable)
     installed = environment()
-    # Django itself has no types.
-    installed.install("django-stubs", *(each.pinned(*each.extras) for each in DISTRIBUTIONS))
+    # Django itself has no types, nor has Celery.
+    stubs = "django-stubs", "celery-types"
+    installed.install(*stubs, *(each.pinned(*each.extras) for each in DISTRIBUTIONS))
     return installed.python
 
 

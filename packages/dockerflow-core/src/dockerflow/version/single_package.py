@@ -6,7 +6,7 @@ import sys
 import warnings
 from importlib.metadata import distributions
 
-NAMES = ("core", "logging", "django", "flask", "sanic", "fastapi")
+NAMES = ("core", "logging", "django", "flask", "sanic", "fastapi", "celery")
 
 
 def warn_if_installed() -> None:
