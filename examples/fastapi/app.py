@@ -5,7 +5,7 @@ It runs with SQLite alone. ``DATABASE_URL`` and ``REDIS_URL`` name other backing
     DATABASE_URL=postgresql+psycopg://user:password@host/database
     REDIS_URL=redis://:password@host:6379/0
 
-Run it with ``uvicorn app:create_app --factory --no-access-log``.
+Run it with ``uvicorn app:create_app --factory``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import logging
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from logging.config import dictConfig
 from pathlib import Path
 
 import redis.asyncio
@@ -25,28 +24,11 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dockerflow.fastapi import Dockerflow, checks
+from dockerflow.logging import configure
 
-# Everything that is logged goes to stdout as mozlog JSON, with the id of its request: the service's
-# own lines, and uvicorn's, whose loggers lose their own handlers here.
-dictConfig(
-    {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "filters": {"request_id": {"()": "dockerflow.logging.RequestIdLogFilter"}},
-        "handlers": {
-            "mozlog": {
-                "class": "dockerflow.logging.MozlogHandler",
-                "name": "visits",
-                "filters": ["request_id"],
-            }
-        },
-        "root": {"level": "INFO", "handlers": ["mozlog"]},
-        "loggers": {
-            "uvicorn": {"handlers": [], "propagate": True},
-            "uvicorn.access": {"handlers": [], "propagate": False},
-        },
-    }
-)
+# All that is logged goes to stdout, the lines of servers included, with the id of its request:
+# JSON in a container, text for people in a terminal.
+configure("visits")
 log = logging.getLogger("visits")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-from logging.config import dictConfig
 
 import redis
 from flask import Flask
@@ -19,23 +18,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dockerflow.flask import Dockerflow, checks
+from dockerflow.logging import configure
 
-# Everything that is logged goes to stdout as mozlog JSON, with the id of its request.
-dictConfig(
-    {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "filters": {"request_id": {"()": "dockerflow.logging.RequestIdLogFilter"}},
-        "handlers": {
-            "mozlog": {
-                "class": "dockerflow.logging.MozlogHandler",
-                "name": "visits",
-                "filters": ["request_id"],
-            }
-        },
-        "root": {"level": "INFO", "handlers": ["mozlog"]},
-    }
-)
+# All that is logged goes to stdout, the lines of servers included, with the id of its request:
+# JSON in a container, text for people in a terminal.
+configure("visits")
 log = logging.getLogger("visits")
 
 

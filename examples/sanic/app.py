@@ -21,23 +21,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from dockerflow.logging import dict_config
 from dockerflow.sanic import Dockerflow, checks
 
-# Everything that is logged goes to stdout as mozlog JSON, with the id of its request: the service's
-# own lines and Sanic's.
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "dockerflow.logging.RequestIdLogFilter"}},
-    "handlers": {
-        "mozlog": {
-            "class": "dockerflow.logging.MozlogHandler",
-            "name": "visits",
-            "filters": ["request_id"],
-        }
-    },
-    "root": {"level": "INFO", "handlers": ["mozlog"]},
-}
 log = logging.getLogger("visits")
 
 
@@ -54,8 +40,10 @@ class Visit(Base):
 
 def create_app() -> Sanic[Any, Any]:
     """Build the application, as ``sanic --factory`` calls it in each of its processes."""
-    # SANIC_DOCKERFLOW_CHECK_TIMEOUT=2 and so on set the configuration.
-    app: Sanic[Any, Any] = Sanic("visits", log_config=LOGGING)
+    # SANIC_DOCKERFLOW_CHECK_TIMEOUT=2 and so on set the configuration. All that is logged goes to
+    # stdout, Sanic's lines included, with the id of its request: JSON in a container, text for
+    # people in a terminal.
+    app: Sanic[Any, Any] = Sanic("visits", log_config=dict_config("visits"))
     app.config.MOTD = False
     engine = create_async_engine(os.environ.get("DATABASE_URL", "sqlite+aiosqlite:///visits.db"))
     session = async_sessionmaker(engine)

@@ -50,10 +50,10 @@ SERVER = re.compile(
 # What differs from run to run, or from machine to machine.
 VARIABLE = [
     (r'("(?:Timestamp|Pid|t)": )\d+', r"\g<1>0"),
-    (r'("Hostname": )"[^"]*"', r'\1""'),
+    (r'("(?:Hostname|time|@timestamp)": )"[^"]*"', r'\1""'),
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
-    (r'("trace_id": ")[0-9a-f]{32}"', r'\1"'),
     (r"\bcurl/[\d.]+", "curl/8"),
+    (r"\b(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d{3}\b", "TIME"),
 ]
 
 BLOCKS = LexerCollection(

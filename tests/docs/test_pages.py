@@ -19,7 +19,7 @@ from tests.services.servers import PostgresServer, RedisServer
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
 READMES = sorted([*ROOT.glob("*.md"), *ROOT.glob("packages/*/*.md"), *ROOT.glob(".github/**/*.md")])
-FRAMEWORKS = {"django", "fastapi", "flask", "sanic"}
+FRAMEWORKS = {"celery", "django", "fastapi", "flask", "sanic"}
 
 # Files for CI and Compose, by the schemas that check-jsonschema brings along.
 SCHEMAS = {

@@ -83,7 +83,11 @@ class AttackedServer(WebServer):
 
     def connections(self) -> int:
         """Return how many sockets the worker has, its listener and a few of its own included."""
-        return sum("socket:" in os.readlink(each) for each in (self.worker / "fd").iterdir())
+        sockets = 0
+        for each in (self.worker / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it has just been closed
+                sockets += "socket:" in os.readlink(each)
+        return sockets
 
     @contextlib.contextmanager
     def no_threads(self) -> Generator[None]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import dj_database_url
 
+from dockerflow.logging import dict_config
+
 BASE_DIR = Path(__file__).parent.parent
 SECRET_KEY = os.environ.get("SECRET_KEY", "not a secret: nothing here is signed")
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1").split(",")
@@ -32,22 +34,6 @@ if redis_url := os.environ.get("REDIS_URL"):
     }
     DOCKERFLOW_CHECKS.append("dockerflow.django.checks.check_redis_connected")
 
-# Everything that is logged goes to stdout as mozlog JSON, with the id of its request: the service's
-# own lines, and uvicorn's, whose loggers lose their own handlers here.
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "dockerflow.logging.RequestIdLogFilter"}},
-    "handlers": {
-        "mozlog": {
-            "class": "dockerflow.logging.MozlogHandler",
-            "name": "visits",
-            "filters": ["request_id"],
-        }
-    },
-    "root": {"level": "INFO", "handlers": ["mozlog"]},
-    "loggers": {
-        "uvicorn": {"handlers": [], "propagate": True},
-        "uvicorn.access": {"handlers": [], "propagate": False},
-    },
-}
+# All that is logged goes to stdout, the lines of servers included, with the id of its request:
+# JSON in a container, text for people in a terminal.
+LOGGING = dict_config("visits")
