@@ -113,7 +113,7 @@ class Distribution:
         return self.name
 
 
-CORE = Distribution("dockerflow-core", ("checks", "endpoints", "health", "version"))
+CORE = Distribution("dockerflow-core", ("checks", "endpoints", "health", "probe", "version"))
 LOGGING = Distribution("dockerflow-logging", ("logging",))
 ADAPTERS = (
     Distribution(
@@ -135,7 +135,7 @@ ADAPTERS = (
         "dockerflow-flask",
         ("flask",),
         framework="Flask",
-        imports=frozenset({"blinker", "flask", "werkzeug"}),  # Flask requires the other two
+        imports=frozenset({"blinker", "click", "flask", "werkzeug"}),  # Flask requires the others
         check=CHECK_FLASK,
     ),
     Distribution(

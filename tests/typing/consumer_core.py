@@ -10,7 +10,7 @@ from dockerflow import checks, health
 from dockerflow.checks import Check, CheckMessage, CheckRegistry, ChecksResults, Error, register
 from dockerflow.checks.messages import STATUSES
 from dockerflow.health import ERROR_CHECK_TIMEOUT
-from dockerflow.version import VersionError, get_version
+from dockerflow.version import VersionError, get_release, get_version
 
 
 def messages() -> None:
@@ -48,8 +48,9 @@ def registration() -> None:
     assert_type(bare("host"), list[Error])
     assert_type(checks.register_partial(bare, "host", name="partial"), functools.partial[Any])
     registry = CheckRegistry()
-    keep: Callable[[], list[Error]] = registry.register(bare, name="again")
+    keep: Callable[[], list[Error]] = registry.register(bare, name="again", keep=30)
     assert_type(keep(), list[Error])
+    registry.forget_results()
     registry.register(1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     assert_type(registry.get_checks(), dict[str, Check])
 
@@ -59,6 +60,8 @@ def run() -> None:
     assert_type(results, ChecksResults)
     assert_type(results.level, int)
     assert_type(results.statuses, dict[str, str])
+    assert_type(results.durations, dict[str, float])
+    assert_type(results.kept, set[str])
     for details in results.details.values():
         assert_type(details["status"], str)
         assert_type(details["level"], int)
@@ -72,6 +75,7 @@ async def run_async() -> None:
 def version() -> None:
     try:
         assert_type(get_version("."), dict[str, Any] | None)
+        assert_type(get_release("."), str | None)
     except VersionError as error:
         problem: ValueError = error
         assert problem.args

@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import stat
 from typing import Any, cast
 
-__all__ = ["VersionError", "get_version"]
+__all__ = ["VersionError", "get_release", "get_version"]
 
 _MAX_BYTES = 1_000_000
+
+# https://docs.sentry.io/product/releases/naming-releases/
+_RELEASE_NAME = re.compile(r"(?!\.{1,2}\Z|\s*\Z)[^\n\r\t/\\]{1,200}")
 
 
 class VersionError(ValueError):
@@ -62,3 +66,24 @@ def get_version(root: str | os.PathLike[str]) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise VersionError(f"{path} is not a JSON object but of type {type(content).__name__}")
     return cast("dict[str, Any]", content)
+
+
+def get_release(root: str | os.PathLike[str]) -> str | None:
+    """Return the name of the release, as Sentry takes it: the version, or else the commit.
+
+    The version of a branch such as ``feature/cart`` is none that Sentry takes.
+
+    :param root: the directory that holds ``version.json``.
+    :returns: ``None`` where there is no such file, or neither in it. So it is for a file that can't
+        be read, which is no reason not to start: ``/__version__`` says what is wrong with it.
+    """
+    try:
+        content = get_version(root) or {}
+    except VersionError:
+        return None
+    names = (content.get("version"), content.get("commit"))
+    return next((name for name in names if _is_release_name(name)), None)
+
+
+def _is_release_name(value: object) -> bool:
+    return isinstance(value, str) and _RELEASE_NAME.fullmatch(value) is not None

@@ -1,0 +1,1 @@
+"""A probe for containers: ``python -m dockerflow.probe`` asks a service whether it lives."""
