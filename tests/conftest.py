@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.util import find_spec
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,6 +28,14 @@ settings.register_profile(
     "dockerflow", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("dockerflow")
+
+
+@pytest.fixture
+def clock() -> Iterator[mock.Mock]:
+    """The clock of kept results, which stands until a test sets its ``return_value``."""
+    with mock.patch("dockerflow.checks.kept.time") as time:
+        time.monotonic.return_value = 1000.0
+        yield time.monotonic
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -116,6 +116,7 @@ class Framework:
     :param decoded_path: whether the application sees a path without its percent-escapes.
     :param longest_header: the length of the longest header value that is let through.
     :param crash_page_has_id: whether the page of an unhandled exception passes the adapter.
+    :param async_callbacks: whether a version callback may be async.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Framework:
     decoded_path: bool = True
     longest_header: int = 100_000
     crash_page_has_id: bool = True
+    async_callbacks: bool = True
 
 
 FRAMEWORKS = ("flask", "sanic", "fastapi", "django")

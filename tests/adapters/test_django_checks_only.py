@@ -185,16 +185,40 @@ def test_several_databases_that_are_down(other: str, broken: None) -> None:
     assert text == f'{first}; {first} (database "other")'
 
 
-def test_migrations_found_clean_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+@BOTH
+def test_migrations_found_clean_are_kept(answer: Get, clock: mock.Mock) -> None:
     """A database without unapplied migrations is asked again after a minute or a migration."""
-    monkeypatch.setattr("dockerflow.django.checks.database.KEPT_FOR", 60)
+
+    def status() -> Any:
+        return heartbeat(answer, DOCKERFLOW_CHECKS=[MIGRATED])["checks"]["check_migrations_applied"]
+
     loader = mock.Mock(side_effect=OperationalError)
-    check_migrations_applied()
-    with mock.patch("django.db.migrations.loader.MigrationLoader", loader):
-        assert check_migrations_applied() == []
-        call_command("migrate", "sessions", verbosity=0)
-        (message,) = check_migrations_applied()
-    assert message.id == "dockerflow.health.I001"
+    for forget in (
+        lambda: call_command("migrate", "sessions", verbosity=0),
+        lambda: setattr(clock, "return_value", clock.return_value + 60),
+    ):
+        assert status() == "ok"
+        with mock.patch("django.db.migrations.loader.MigrationLoader", loader):
+            assert status() == "ok"
+        forget()
+        with mock.patch("django.db.migrations.loader.MigrationLoader", loader):
+            assert status() == "info"
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("client_get", [Client().get, get_asgi], ids=["wsgi", "asgi"])
+def test_nothing_is_kept_in_tests(client_get: Callable[..., Any]) -> None:
+    """Within an atomic block, as in a TestCase, each heartbeat runs the checks."""
+    calls: list[int] = []
+    default_registry.register(lambda: calls.append(1), name="check", keep=60)
+    with override_settings(DOCKERFLOW_CHECKS=[MIGRATED], DOCKERFLOW_CHECK_KEEP=60):
+        client_get("/__heartbeat__")
+        client_get("/__heartbeat__")
+        assert len(calls) == 1
+        with transaction.atomic():
+            client_get("/__heartbeat__")
+            client_get("/__heartbeat__")
+        assert len(calls) == 3
 
 
 def test_connection_that_was_cut() -> None:

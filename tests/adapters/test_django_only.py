@@ -243,6 +243,34 @@ def test_checks_of_one_name() -> None:
     assert heartbeat()["checks"] == {"acme_check": "ok", "mine": "info"}
 
 
+@BOTH
+def test_groups_by_dotted_path(answer: Get) -> None:
+    """A group knows a check by the name that is shown, or by its dotted path."""
+    django_registry.register(acme_check)
+    default_registry.register(list, name="mine")
+    groups = {"name": ["acme_check"], "path": [ACME, "acme_check", "builtins.list"]}
+
+    def shown(group: str, **settings: Any) -> Any:
+        page = answer(f"/__heartbeat__/{group}", DOCKERFLOW_HEARTBEAT_GROUPS=groups, **settings)
+        return json.loads(page.body)["checks"]
+
+    assert shown("name") == {"acme_check": "info"}
+    assert shown("path") == {"acme_check": "info", "mine": "ok"}
+    django_registry.register(Elsewhere.acme_check)
+    assert shown("path") == {ACME: "info", "acme_check": "error", "mine": "ok"}
+
+
+def test_included_groups() -> None:
+    """The URLs that a project includes have those of groups, with the name heartbeat_group."""
+    with serving(Included, MIDDLEWARE=[]):
+        assert Client().get("/ops/__heartbeat__/ready").status_code == 404
+        with override_settings(DOCKERFLOW_HEARTBEAT_GROUPS={"ready": []}):
+            assert Client().get("/ops/__heartbeat__/ready/").json()["checks"] == {}
+            assert Client().post("/ops/__heartbeat__/ready").status_code == 405
+            where = reverse("dockerflow:heartbeat_group", kwargs={"group": "ready"})
+            assert where == "/ops/__heartbeat__/ready"
+
+
 def test_checks_of_django() -> None:
     """Other code's checks run, Django's own only if they are listed, or all are asked for."""
     django_registry.register(acme_check)
@@ -327,6 +355,22 @@ def test_details_by_default() -> None:
 
 
 # ---------------------------------------------------------------------- signals
+
+
+@BOTH
+def test_signal_of_a_group(answer: Get) -> None:
+    """The signal of a group's heartbeat has the name of the group, and no other has one."""
+    received: list[dict[str, Any]] = []
+
+    def receiver(signal: Any, sender: Any, **kwargs: Any) -> None:
+        received.append(kwargs)
+
+    signals.heartbeat_passed.connect(receiver)
+    groups: dict[str, list[str]] = {"ready": []}
+    answer("/__heartbeat__/ready", DOCKERFLOW_HEARTBEAT_GROUPS=groups)
+    answer("/__heartbeat__", DOCKERFLOW_HEARTBEAT_GROUPS=groups)
+    signals.heartbeat_passed.disconnect(receiver)
+    assert received == [{"level": 0, "group": "ready"}, {"level": 0}]
 
 
 @BOTH

@@ -149,6 +149,48 @@ def test_receivers(app: FastAPI, serve: Serve, log: Log) -> None:
     assert "statsd is down" in line["Fields"]["error"]
 
 
+def test_receivers_of_a_group(app: FastAPI, serve: Serve) -> None:
+    """Receivers are given the name of a group for its heartbeats, and for no other."""
+    passed = mock.AsyncMock()
+    Dockerflow(app, registry=CheckRegistry(), on_heartbeat_passed=passed)
+    sync = mock.Mock()
+    app.state.dockerflow.heartbeat_passed(sync)
+    app.state.DOCKERFLOW_HEARTBEAT_GROUPS = {"ready": []}
+    server = serve(app)
+    for path in ("/__heartbeat__/ready", "/__heartbeat__"):
+        assert server.request(path).status == 200
+    calls = [mock.call(level=0, group="ready"), mock.call(level=0)]
+    assert passed.await_args_list == sync.call_args_list == calls
+    assert app.url_path_for("heartbeat_group", group="ready") == "/__heartbeat__/ready"
+
+
+@pytest.mark.parametrize("is_extension", [True, False])
+def test_an_own_route_below_the_heartbeat(app: FastAPI, serve: Serve, is_extension: bool) -> None:
+    """Without groups, the paths of groups are the application's, as they have always been."""
+    if is_extension:
+        Dockerflow(app)
+    else:
+        app.include_router(router)
+
+    @app.get("/__heartbeat__/{name}")
+    async def own(name: str) -> str:
+        return name
+
+    server = serve(app)
+    assert server.request("/__heartbeat__/db").body == b'"db"'
+    app.state.DOCKERFLOW_HEARTBEAT_GROUPS = {"db": []}
+    assert server.request("/__heartbeat__/db").body.startswith(b'{"status"')
+
+
+def test_groups_of_the_router(app: FastAPI, serve: Serve) -> None:
+    """The router alone answers for groups as well."""
+    app.include_router(router, prefix="/ops")
+    app.state.DOCKERFLOW_HEARTBEAT_GROUPS = {"ready": []}
+    server = serve(app)
+    assert server.request("/ops/__heartbeat__/ready").body.startswith(b'{"status": "ok"')
+    assert server.request("/ops/__heartbeat__/live").body.endswith(b"Groups: ready")
+
+
 def test_callbacks_and_the_loop(app: FastAPI, dockerflow: Dockerflow, serve: Serve) -> None:
     """Receivers and version callbacks run in threads if they are sync, on the loop if async."""
     threads: list[threading.Thread] = []

@@ -199,6 +199,18 @@ def test_heartbeat_and_error_handlers(app: Flask, dockerflow: Dockerflow) -> Non
     assert app.test_client().get("/__heartbeat__").text.startswith('{"status": "error"')
 
 
+def test_signal_of_a_group(app: Flask, dockerflow: Dockerflow) -> None:
+    """The signal of a group's heartbeat has the name of the group, and no other has one."""
+    app.config["DOCKERFLOW_HEARTBEAT_GROUPS"] = {"ready": []}
+    receiver = mock.Mock()
+    dockerflow.check(list, name="one")
+    signals.heartbeat_passed.connect(receiver, app)
+    for path in ("/__heartbeat__/ready", "/__heartbeat__"):
+        app.test_client().get(path)
+    group, heartbeat = mock.call(app, level=0, group="ready"), mock.call(app, level=0)
+    assert receiver.call_args_list == [group, heartbeat]
+
+
 def test_signals(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
     """Each heartbeat sends its level from the app itself; a receiver that raises is logged."""
     sent: list[tuple[str, Any, int]] = []

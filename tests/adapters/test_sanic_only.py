@@ -196,6 +196,17 @@ def test_signals(app: AnySanic, run: Serve) -> None:
     assert failed.await_args_list == [mock.call(level=40)]
 
 
+def test_signal_of_a_group(app: AnySanic, run: Serve) -> None:
+    """The signal of a group's heartbeat has the name of the group, and no other has one."""
+    passed = mock.AsyncMock()
+    app.signal("dockerflow.heartbeat.passed")(passed)
+    app.config.DOCKERFLOW_HEARTBEAT_GROUPS = {"ready": []}
+    server = run(app)
+    for path in ("/__heartbeat__/ready", "/__heartbeat__"):
+        server.request(path)
+    assert passed.await_args_list == [mock.call(level=0, group="ready"), mock.call(level=0)]
+
+
 def test_signal_handler_that_hangs(app: AnySanic, serve: Serve) -> None:
     """The heartbeat waits for no handler of its signal, which has the request's id."""
     rids: list[str | None] = []

@@ -22,8 +22,10 @@ from dockerflow.endpoints import (
     Reply,
     read_switch,
 )
+from dockerflow.endpoints.replies import server_timing
+from dockerflow.endpoints.settings import read_groups
 
-NO_STORE = ("Cache-Control", "no-store")
+HEADERS = (("Cache-Control", "no-store"), ("Vary", "Accept"))
 
 
 class Extension(Endpoints):
@@ -42,10 +44,10 @@ class Extension(Endpoints):
     def version_places(self, app: Any) -> tuple[Any, tuple[Any, ...]]:
         return self.version_path, self.places
 
-    def notify(self, app: Any, level: int) -> None:
+    def notify(self, app: Any, level: int, **extra: str) -> None:
         self.levels.append(level)
 
-    async def notify_async(self, app: Any, level: int) -> None:
+    async def notify_async(self, app: Any, level: int, **extra: str) -> None:
         self.levels.append(level)
 
 
@@ -82,7 +84,8 @@ def test_heartbeat(answer: Answer) -> None:
         "checks": {"one": "warning"},
         "details": {"one": {"status": "warning", "level": 30, "messages": {"t.W1": "m"}}},
     }
-    expected = Reply(200, json.dumps(body).encode(), "application/json", (NO_STORE,))
+    timing = ("Server-Timing", mock.ANY)
+    expected = Reply(200, json.dumps(body).encode(), "application/json", (*HEADERS, timing))
     assert answer(extension, HEARTBEAT) == expected
     extension.silenced_checks.clear()
     failed = answer(
@@ -91,7 +94,7 @@ def test_heartbeat(answer: Answer) -> None:
         DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE="503",
         DOCKERFLOW_HEARTBEAT_SHOW_DETAILS="no",
     )
-    assert failed == Reply(503, b'{"status": "error"}', "application/json")
+    assert failed == Reply(503, b'{"status": "error"}', "application/json", HEADERS)
     assert extension.levels == [checks.WARNING, checks.ERROR]
 
 
@@ -161,8 +164,20 @@ def test_settings_of_an_environment() -> None:
     assert settings == EndpointSettings(
         failed_status=503, show_details=True, check_timeout=None, error_endpoint=False
     )
+    assert (settings.check_keep, dict(settings.groups)) == (0, {})
     assert [read_switch(value) for value in ("", "no", "OFF", 0, None)] == [False] * 5
     assert [read_switch(value) for value in ("1", "yes", "on", 1)] == [True] * 4
+
+
+def test_migrations_are_kept_for_a_minute(clock: mock.Mock) -> None:
+    """The check of migrations, which reads all scripts, keeps a clean result for a minute."""
+    extension = Extension()
+    with mock.patch("dockerflow.endpoints.checks.migrations_check", return_value=list):
+        extension.add_service_checks(migrate="x.ini")
+    run = extension.registry.run_checks
+    assert [run().kept, run().kept] == [set(), {"check_migrations_applied"}]
+    clock.return_value += 60
+    assert run().kept == set()
 
 
 def test_service_checks() -> None:
@@ -178,3 +193,94 @@ def test_service_checks() -> None:
     }
     with pytest.raises(TypeError, match=r"redis= is of type str \(redis://...\); set it to a"):
         extension.add_service_checks(redis="redis://:hunter2@host")
+
+
+# ---------------------------------------------------------------------- groups
+
+
+@pytest.mark.parametrize(
+    ("value", "groups"),
+    [
+        (None, {}),
+        ("", {}),
+        ('{"ready": ["a", "b"]}', {"ready": ("a", "b")}),
+        ({"a-Z_0.9~": ("a",), "...": []}, {"a-Z_0.9~": ("a",), "...": ()}),
+    ],
+    ids=repr,
+)
+def test_read_groups(value: object, groups: dict[str, tuple[str, ...]]) -> None:
+    """Groups are a dictionary of lists, or its JSON text as an environment variable has it."""
+    assert read_groups(value) == groups
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [
+        ("ready", "a dictionary such as "),
+        ("[]", "a dictionary such as "),
+        (5, "a dictionary such as "),
+        ({"a/b": []}, "groups whose names consist of "),
+        ({"": []}, "groups whose names consist of "),
+        ({".": []}, "groups whose names consist of "),
+        ({"..": []}, "groups whose names consist of "),
+        ({"ready\n": []}, "groups whose names consist of "),
+        ({"é": []}, "groups whose names consist of "),
+        ({1: []}, "groups whose names consist of "),
+        ({"ready": "check"}, "groups that are lists of names of checks"),
+        ({"ready": [1]}, "groups that are lists of names of checks"),
+        ({"ready": None}, "groups that are lists of names of checks"),
+    ],
+    ids=repr,
+)
+def test_wrong_groups(value: object, remedy: str) -> None:
+    """What makes no sense is refused at start-up, with the remedy."""
+    with pytest.raises(ValueError, match=f"DOCKERFLOW_HEARTBEAT_GROUPS is .*; set it to {remedy}"):
+        Extension().validate_settings({"DOCKERFLOW_HEARTBEAT_GROUPS": value})
+
+
+@pytest.mark.parametrize("value", [-1, "soon", float("inf"), float("nan"), True, None], ids=repr)
+def test_wrong_keep(value: object) -> None:
+    """DOCKERFLOW_CHECK_KEEP is a number of seconds."""
+    with pytest.raises(ValueError, match=r"DOCKERFLOW_CHECK_KEEP is .*; set it to a number of"):
+        Extension().validate_settings({"DOCKERFLOW_CHECK_KEEP": value})
+
+
+@pytest.mark.parametrize("path", ["/__heartbeat__/", "/__heartbeat__/a/b", "/__heartbeat__x"])
+def test_no_group(answer: Answer, path: str) -> None:
+    """Other paths that begin like a group's are the application's."""
+    groups = {"a": ["one"]}
+    assert answer(Extension(), path, DOCKERFLOW_HEARTBEAT_GROUPS=groups) is None
+    assert not Extension().is_probe({"DOCKERFLOW_HEARTBEAT_GROUPS": groups}, path)
+
+
+def test_application_without_groups() -> None:
+    """Without groups, their paths are the application's."""
+    groups = {"DOCKERFLOW_HEARTBEAT_GROUPS": {"a": ["one"]}}
+    assert Extension().is_probe(groups, "/__heartbeat__/a")
+    assert not Extension().is_probe({}, "/__heartbeat__/a")
+
+
+def test_name_twice(answer: Answer) -> None:
+    """A check that a group names twice is run once."""
+    extension, calls = Extension(), mock.Mock(return_value=None)
+    extension.check(calls, "one")
+    answer(extension, "/__heartbeat__/a", DOCKERFLOW_HEARTBEAT_GROUPS={"a": ["one", "one"]})
+    calls.assert_called_once_with()
+
+
+# ---------------------------------------------------------------------- Server-Timing
+
+
+def test_server_timing() -> None:
+    """Each check has a metric of milliseconds, whose name is a token (RFC 9110, 5.6.2)."""
+    durations = {"a b;é": 0.0123, "": 1, "check_redis": 0}
+    results = checks.ChecksResults(durations=durations, kept={"check_redis"})
+    assert server_timing(results) == 'a_b__;dur=12.3, _;dur=1000.0, check_redis;dur=0.0;desc="kept"'
+
+
+def test_server_timing_of_many() -> None:
+    """The header stays shorter than what proxies take, and ends with a whole metric."""
+    value = server_timing(checks.ChecksResults(durations=dict.fromkeys(map(str, range(10_000)), 1)))
+    assert 1900 < len(value) <= 2000
+    assert all(metric.endswith(";dur=1000.0") for metric in value.split(", "))
+    assert server_timing(checks.ChecksResults(durations={"x" * 10_000: 1})) == ""

@@ -26,6 +26,7 @@ SCHEMAS = {
     "compose.yaml": "vendor.compose-spec",
     ".github/workflows/image.yaml": "vendor.github-workflows",
     ".circleci/config.yml": "vendor.circle-ci",
+    ".gitlab-ci.yml": "vendor.gitlab-ci",
 }
 
 

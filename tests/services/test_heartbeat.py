@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 
@@ -87,15 +88,32 @@ def test_killed_servers(
     assert service.answers()
 
 
-def test_migrations(service: Service, postgres_server: PostgresServer) -> None:
-    """A heartbeat notices that migrations have been applied, and taken back."""
+def test_migrations(service: Service, postgres_server: PostgresServer, clock: mock.Mock) -> None:
+    """A heartbeat notices that migrations were applied, and within a minute that they are gone."""
     try:
         service.migrate(postgres_server)
         assert service.heartbeat() == {}
         service.unmigrate(postgres_server)
+        clock.return_value += 60
         assert service.heartbeat() == HEALTHY
     finally:
         postgres_server.clear()
+
+
+def test_kept_results(service: Service, proxies: list[FaultProxy], clock: mock.Mock) -> None:
+    """A kept result hides an outage until it has run out; an outage is never kept."""
+    service.configure(DOCKERFLOW_CHECK_KEEP=30)
+    assert service.heartbeat() == HEALTHY
+    set_mode(proxies, "refuse")
+    clock.return_value += 29
+    assert service.heartbeat() == {"check_migrations_applied": ["I001"]}
+    clock.return_value += 1
+    for _ in range(2):
+        assert service.heartbeat() == service.down
+        set_mode(proxies, "pass")
+        assert service.heartbeat() == HEALTHY
+        set_mode(proxies, "refuse")
+        clock.return_value += 30
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,6 @@ def start_bypassed(options: Options) -> RunningApp:
 
 
 FRAMEWORKS = (
-    Framework(name="flask", start=start, logger="dockerflow.flask"),
-    Framework(name="flask-bypassed", start=start_bypassed, logger="dockerflow.flask"),
+    Framework("flask", start, logger="dockerflow.flask", async_callbacks=False),
+    Framework("flask-bypassed", start_bypassed, logger="dockerflow.flask", async_callbacks=False),
 )

@@ -58,8 +58,8 @@ def release() -> Iterator[threading.Event]:
     event.set()
 
 
-def test_checks_hang(start: Start, log: Log, release: threading.Event) -> None:
-    """A hung check is an error after its time, is started once, and is asked anew when it ended."""
+def test_checks_hang(start: Start, log: Log, release: threading.Event, clock: mock.Mock) -> None:
+    """A hung check is an error after its time, started once, and after a pause when it ended."""
     threads: list[threading.Thread] = []
     begun: list[str] = []
 
@@ -84,9 +84,15 @@ def test_checks_hang(start: Start, log: Log, release: threading.Event) -> None:
             assert details["messages"] == {"dockerflow.health.E013": "still running after 1 s"}
     assert app.request("/__lbheartbeat__").status == app.request("/").status == 200
     assert sorted(begun) == ["async", "sync"]
-    assert len(log.of("dockerflow.checks.registry")) == 2
+    logged = log.of("dockerflow.checks.registry")
+    assert sum(line["Severity"] == 3 for line in logged) == 2
     release.set()
     threads[0].join()
+    status, body = heartbeat(app)
+    text = "took longer than 1 s; it is started again after as long a pause"
+    assert body["details"]["sync"]["messages"] == {"dockerflow.health.E013": text}
+    assert begun.count("sync") == 1
+    clock.return_value += 1
     assert heartbeat(app)[1]["checks"]["sync"] == "ok"
     assert begun.count("sync") == 2
 

@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import override_settings
 
+from dockerflow.checks import default_registry
 from tests.adapters.apps.django import AsyncViews, Views
 from tests.adapters.harness import ASGIApp, WSGIApp
 from tests.services.servers import PostgresServer
@@ -67,6 +68,7 @@ class DjangoService(Service):
         self._stack = contextlib.ExitStack()
         self._forget_connection()
         self._stack.callback(self._forget_connection)
+        self._stack.callback(default_registry.forget_results)
         self._stack.enter_context(mock.patch.dict(connections.settings, databases))
         self._stack.enter_context(override_settings(**settings))
         self.server = ASGIApp(ASGIHandler()) if asynchronous else WSGIApp(WSGIHandler())

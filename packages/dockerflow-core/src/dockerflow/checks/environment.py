@@ -23,9 +23,11 @@ class CheckEnvironment:
     :param context: returns the :class:`contextvars.Context` that a check runs in; by default a copy
         of the caller's.
     :param inline: returns whether a check must run in the thread of its sync caller, without time
-        limit and sharing, because its resources belong to that thread. In an async caller it is
-        asked for sync checks only.
+        limit and sharing, because its resources belong to that thread. In an async caller it
+        counts for sync checks only.
     :param run_async: runs the coroutine of an async check to its end, for a sync caller.
+    :param keep: returns the seconds for which a result of a check without any message is reused;
+        None for what the check was registered with, or else the heartbeat has.
     :param unlogged_ids: ids of messages that are not logged; by default those that are silenced.
     """
 
@@ -35,4 +37,5 @@ class CheckEnvironment:
     context: Callable[[], contextvars.Context] = contextvars.copy_context
     inline: Callable[[Check], bool] = lambda check: False
     run_async: Callable[[Coroutine[Any, Any, None]], object] = asyncio.run
+    keep: Callable[[Check], float | None] = lambda check: None
     unlogged_ids: Collection[str] | None = None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, cast
+from typing import Any, NamedTuple, TypedDict, cast
 
 from dockerflow import health
 
@@ -37,11 +38,17 @@ class ChecksResults:
         level's name), its ``level`` (the worst of its messages) and its ``messages`` (texts by id).
     :param statuses: the name of the worst level of each check, by check name.
     :param level: the worst level of all checks, 0 where none returned a message.
+    :param durations: the seconds that each check took, by check name: its limit where it is still
+        running, and 0 where the result is a kept one. Not compared.
+    :param kept: the names of the checks that were not run, because an earlier result still holds.
+        Not compared.
     """
 
     details: dict[str, CheckDetails] = field(default_factory=dict[str, CheckDetails])
     statuses: dict[str, str] = field(default_factory=dict[str, str])
     level: int = 0
+    durations: dict[str, float] = field(default_factory=dict[str, float], compare=False)
+    kept: set[str] = field(default_factory=set[str], compare=False)
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,18 @@ class Finding:
     text: str
     id: str | None = None
     error: BaseException | None = None
+
+
+class Outcome(NamedTuple):
+    """What one run of a check came to.
+
+    :param duration: the seconds that it took.
+    :param is_kept: whether it is that of an earlier run.
+    """
+
+    findings: Sequence[Finding]
+    duration: float = 0.0
+    is_kept: bool = False
 
 
 def mask_urls(text: str) -> str:
@@ -128,13 +147,26 @@ def _text(value: object) -> str:
 def log_findings(name: str, findings: Iterable[Finding], unlogged_ids: Collection[str]) -> None:
     """Log each finding at its level, with the check's name as the record's ``check``."""
     for finding in findings:
-        try:
+        with _reported():
             if finding.id not in unlogged_ids:
                 _log(name, finding)
-        except Exception:
-            # A handler or filter of the application raised: report it as logging itself does.
-            if logging.raiseExceptions:
-                traceback.print_exc()
+
+
+def log_slowness(name: str, seconds: float, limit: float) -> None:
+    """Log that a check took long, with its name as ``check`` and the milliseconds as ``t``."""
+    with _reported():
+        extra = {"check": name, "t": round(seconds * 1000)}
+        logger.info("%s: took %.1f s, its limit is %g s", name, seconds, limit, extra=extra)
+
+
+@contextmanager
+def _reported() -> Generator[None]:
+    """Report what a handler or filter of the application raises, as logging itself does."""
+    try:
+        yield
+    except Exception:
+        if logging.raiseExceptions:
+            traceback.print_exc()
 
 
 def _log(name: str, finding: Finding) -> None:
@@ -161,14 +193,17 @@ def log_masked(
 
 
 def build_results(
-    findings_by_check: Iterable[tuple[str, Iterable[Finding]]], silenced_ids: Collection[str]
+    outcomes: Iterable[tuple[str, Outcome]], silenced_ids: Collection[str]
 ) -> ChecksResults:
-    """Add up the findings of all checks, those of one name together, without the silenced ids."""
+    """Add up the outcomes of all checks, those of one name together, without the silenced ids."""
+    results = ChecksResults({}, {}, 0, {}, set())
     counted: dict[str, list[Finding]] = {}
-    for name, findings in findings_by_check:
-        kept = counted.setdefault(name, [])
-        kept.extend(each for each in findings if each.id not in silenced_ids)
-    results = ChecksResults()
+    for name, outcome in outcomes:
+        findings = counted.setdefault(name, [])
+        findings.extend(each for each in outcome.findings if each.id not in silenced_ids)
+        results.durations[name] = max(outcome.duration, results.durations.get(name, 0.0))
+        if outcome.is_kept:
+            results.kept.add(name)
     for name, findings in counted.items():
         level = max((finding.level for finding in findings), default=0)
         status = results.statuses[name] = level_to_text(level)

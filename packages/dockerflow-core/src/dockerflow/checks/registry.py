@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Callable, Iterable
 from types import EllipsisType
@@ -10,10 +11,12 @@ from typing import Any, TypeVar, overload
 
 from .environment import Check, CheckEnvironment
 from .findings import ChecksResults, build_results, logger, mask_urls
+from .kept import KeptOutcomes
 from .runner import Job, run_jobs, run_jobs_async
 from .services import require_type, wrong_type
 
 F = TypeVar("F", bound=Check)
+T = TypeVar("T")
 
 Limit = float | EllipsisType | None
 """The seconds that a check may take: None for no limit, ``...`` for that of the heartbeat."""
@@ -33,17 +36,32 @@ class CheckRegistry:
 
     def __init__(self) -> None:
         self.checks: dict[str, Check] = {}
-        self._limits: dict[str, tuple[Check, Limit]] = {}
-
-    @overload
-    def register(self, func: F, name: str | None = None, *, timeout: Limit = ...) -> F: ...
+        self._options: dict[str, tuple[Check, Limit, float | None]] = {}
+        self._kept = KeptOutcomes()
 
     @overload
     def register(
-        self, func: None = None, name: str | None = None, *, timeout: Limit = ...
+        self, func: F, name: str | None = None, *, timeout: Limit = ..., keep: float | None = None
+    ) -> F: ...
+
+    @overload
+    def register(
+        self,
+        func: None = None,
+        name: str | None = None,
+        *,
+        timeout: Limit = ...,
+        keep: float | None = None,
     ) -> Callable[[F], F]: ...
 
-    def register(self, func: Any = None, name: str | None = None, *, timeout: Limit = ...) -> Any:
+    def register(
+        self,
+        func: Any = None,
+        name: str | None = None,
+        *,
+        timeout: Limit = ...,
+        keep: float | None = None,
+    ) -> Any:
         """Register a check; a decorator, bare, with parentheses, or with a name.
 
         :param func: any callable, sync or async, that returns a list (or other iterable) of
@@ -52,17 +70,25 @@ class CheckRegistry:
             name already is replaced, with a warning on the log.
         :param timeout: the seconds it may take, ``None`` for no limit; by default the limit of
             the heartbeat that runs it.
+        :param keep: the seconds for which a result without any message is reused, so that the check
+            is not run meanwhile; by default the number of the heartbeat, which is 0 unless it is
+            configured.
         :returns: ``func`` itself, unchanged.
-        :raises ValueError: if ``timeout`` is neither a positive number nor ``None``.
+        :raises ValueError: if ``timeout`` is neither a positive number nor ``None``, or ``keep`` is
+            negative or no number.
         :raises TypeError: if ``func`` can't be called.
         """
         if func is None:
-            return functools.partial(self.register, name=name, timeout=timeout)
+            return functools.partial(self.register, name=name, timeout=timeout, keep=keep)
         if not callable(func):
             raise wrong_type("a check", func, "a function, and its name by name=")
         name = name or _name_of(func)
         if not isinstance(timeout, EllipsisType):
-            timeout = check_limit(timeout, f"register(..., timeout=) of the check {name!r}")
+            timeout = check_setting(
+                read_timeout, timeout, f"register(..., timeout=) of the check {name!r}"
+            )
+        if keep is not None:
+            keep = check_setting(read_keep, keep, f"register(..., keep=) of the check {name!r}")
         taken = self.checks.get(name)
         if taken is not None and _parts(taken) != _parts(func):
             logger.warning(
@@ -71,11 +97,16 @@ class CheckRegistry:
                 name,
             )
         self.checks[name] = func
-        self._limits[name] = (func, timeout)
+        self._options[name] = (func, timeout, keep)
         return func
 
     def register_partial(
-        self, func: Check, *args: Any, name: str | None = None, timeout: Limit = ...
+        self,
+        func: Check,
+        *args: Any,
+        name: str | None = None,
+        timeout: Limit = ...,
+        keep: float | None = None,
     ) -> functools.partial[Any]:
         """Register a check that is called with arguments.
 
@@ -83,16 +114,21 @@ class CheckRegistry:
 
         :param args: what the check is called with.
         """
-        return self.register(functools.partial(func, *args), name, timeout=timeout)
+        return self.register(functools.partial(func, *args), name, timeout=timeout, keep=keep)
 
     def get_checks(self) -> dict[str, Check]:
         """Return the live dictionary of the checks, by name."""
         return self.checks
 
     def clear_checks(self) -> None:
-        """Forget all checks."""
+        """Forget all checks, and all kept results."""
         self.checks.clear()
-        self._limits.clear()
+        self._options.clear()
+        self.forget_results()
+
+    def forget_results(self) -> None:
+        """Forget all kept results, those of checks that are being run as well."""
+        self._kept = KeptOutcomes()  # those that run add to the old one
 
     def run_checks(
         self,
@@ -100,6 +136,7 @@ class CheckRegistry:
         silenced_check_ids: Iterable[str] | None = None,
         timeout: float | None = DEFAULT_TIMEOUT,
         environment: CheckEnvironment | None = None,
+        keep: float = 0.0,
     ) -> ChecksResults:
         """Run checks from sync code: at the same time, each for at most ``timeout`` seconds.
 
@@ -111,10 +148,13 @@ class CheckRegistry:
         :param timeout: the limit in seconds for checks that have none of their own. ``None`` runs
             the checks one after another in this thread, without any limit.
         :param environment: what an adapter lays around each check, nothing by default.
-        :raises ValueError: if ``timeout`` is neither a positive number nor ``None``.
+        :param keep: the seconds for which a result without any message is reused, for checks that
+            have none of their own. Without a ``timeout`` nothing is kept or reused.
+        :raises ValueError: if ``timeout`` is neither a positive number nor ``None``, or ``keep`` is
+            negative or no number.
         """
         silenced = as_ids(silenced_check_ids)
-        jobs = self._jobs(checks, silenced, timeout, environment)
+        jobs = self._jobs(checks, silenced, timeout, environment, keep)
         return build_results(run_jobs(jobs, inline=timeout is None), silenced)
 
     async def run_checks_async(
@@ -123,6 +163,7 @@ class CheckRegistry:
         silenced_check_ids: Iterable[str] | None = None,
         timeout: float | None = DEFAULT_TIMEOUT,
         environment: CheckEnvironment | None = None,
+        keep: float = 0.0,
     ) -> ChecksResults:
         """Run checks like :meth:`run_checks`, async ones on the running event loop.
 
@@ -132,7 +173,7 @@ class CheckRegistry:
             :meth:`run_checks` in a thread there.
         """
         silenced = as_ids(silenced_check_ids)
-        jobs = self._jobs(checks, silenced, timeout, environment)
+        jobs = self._jobs(checks, silenced, timeout, environment, keep)
         return build_results(await run_jobs_async(jobs, inline=timeout is None), silenced)
 
     def _jobs(
@@ -141,23 +182,30 @@ class CheckRegistry:
         silenced_ids: frozenset[str],
         timeout: float | None,
         environment: CheckEnvironment | None,
+        common_keep: float,
     ) -> list[Job]:
-        common_limit = check_limit(timeout, "timeout=")
+        common_limit = check_setting(read_timeout, timeout, "timeout=")
+        common_keep = check_setting(read_keep, common_keep, "keep=")
         environment = environment or CheckEnvironment()
         unlogged = silenced_ids if environment.unlogged_ids is None else environment.unlogged_ids
         jobs: list[Job] = []
         for name, check in self.checks.items() if checks is None else checks:
-            owner, limit = self._limits.get(name, (None, ...))
-            if owner is not check or isinstance(limit, EllipsisType):
+            owner, limit, own_keep = self._options.get(name, (None, ..., None))
+            if owner is not check:
+                limit, own_keep = ..., None
+            if isinstance(limit, EllipsisType):
                 limit = common_limit
-            jobs.append(Job(name, check, limit, unlogged, environment, self))
+            keep = environment.keep(check)
+            if keep is None:
+                keep = common_keep if own_keep is None else own_keep
+            jobs.append(Job(name, check, limit, unlogged, environment, self, self._kept, keep))
         return jobs
 
 
-def check_limit(value: object, setting: str) -> float | None:
-    """Return a time limit as :func:`read_timeout` does; its error names the setting as well."""
+def check_setting(read: Callable[[object], T], value: object, setting: str) -> T:
+    """Return what ``read`` makes of a value; its error names the setting as well."""
     try:
-        return read_timeout(value)
+        return read(value)
     except ValueError as remedy:
         raise ValueError(f"{setting} is {mask_urls(repr(value))}; set it to {remedy}") from None
 
@@ -170,13 +218,30 @@ def read_timeout(value: Any) -> float | None:
     """
     if value is None or (isinstance(value, str) and value.strip().lower() == "none"):
         return None
-    try:
-        seconds = 0.0 if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        seconds = 0.0
+    seconds = _seconds(value)
     if not 0 < seconds <= threading.TIMEOUT_MAX:
         raise ValueError("a positive number of seconds, or to None for no limit")
     return seconds
+
+
+def read_keep(value: Any) -> float:
+    """Return for how many seconds a result is kept.
+
+    :param value: a number or its text.
+    :raises ValueError: with the remedy, if it is something else, negative or infinite.
+    """
+    seconds = _seconds(value)
+    if not 0 <= seconds < math.inf:
+        raise ValueError("a number of seconds, such as 30, or to 0 to keep nothing")
+    return seconds
+
+
+def _seconds(value: Any) -> float:
+    """Return a number or its text as a number, NaN for anything else."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def as_ids(ids: Any) -> frozenset[str]:

@@ -23,19 +23,22 @@ from typing import Any, cast
 from dockerflow.health import ERROR_CHECK_RAISED, ERROR_CHECK_TIMEOUT
 
 from .environment import Check, CheckEnvironment
-from .findings import Finding, findings_of, log_findings, raised
+from .findings import Finding, Outcome, findings_of, log_findings, log_slowness, raised
+from .kept import KeptOutcomes
 from .messages import ERROR
 
 _Task = asyncio.Future[None] | Future[None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Job:
     """One check that a heartbeat runs.
 
     :param limit: the seconds it may take, ``None`` for no limit.
     :param unlogged_ids: ids of messages that are not logged.
     :param registry: the registry that runs it; two registries never share a run.
+    :param kept: the outcomes that the registry keeps.
+    :param keep: the seconds for which an outcome without any message is kept.
     """
 
     name: str
@@ -44,14 +47,16 @@ class Job:
     unlogged_ids: Collection[str]
     environment: CheckEnvironment
     registry: object
+    kept: KeptOutcomes
+    keep: float
 
 
-def run_jobs(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str, list[Finding]]]:
+def run_jobs(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str, Outcome]]:
     """Run checks for a sync caller.
 
     :param inline: whether the checks run one after another in this thread, without clock and
         sharing, and ``SystemExit`` and ``KeyboardInterrupt`` are passed on.
-    :returns: the findings of each check, with its name.
+    :returns: what each check came to, with its name.
     """
     shared = {
         job: _join(job, None)
@@ -63,7 +68,7 @@ def run_jobs(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str, list[Findi
     return [(job.name, own[job] if job in own else shared[job].result(job.limit)) for job in jobs]
 
 
-async def run_jobs_async(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str, list[Finding]]]:
+async def run_jobs_async(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str, Outcome]]:
     """Run checks for an async caller like :func:`run_jobs`, without blocking its event loop.
 
     :param inline: as there, in the caller's task; a sync check then blocks the event loop.
@@ -75,7 +80,7 @@ async def run_jobs_async(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str
     shared = {
         job: _join(job, loop)
         for job in jobs
-        if not inline and (is_async(job.check) or not job.environment.inline(job.check))
+        if not inline and (not job.environment.inline(job.check) or is_async(job.check))
     }
     own = {job: await _run_inline_async(job) for job in jobs if job not in shared}
     return [
@@ -162,28 +167,31 @@ def _threads_are_greenlets() -> bool:
     return native_ids == [threading.get_native_id()]
 
 
-def _run_inline(job: Job) -> list[Finding]:
+def _run_inline(job: Job) -> Outcome:
+    started = time.monotonic()
     findings: list[Finding] = []
 
     def run_async(result: Any) -> None:
         _run_in_own_loop(job, findings, result, in_greenlet=_threads_are_greenlets())
 
     job.environment.context().run(_call, job, findings, run_async)
-    return _ended_inline(job, findings)
+    return _ended_inline(job, findings, started)
 
 
-async def _run_inline_async(job: Job) -> list[Finding]:
+async def _run_inline_async(job: Job) -> Outcome:
+    started = time.monotonic()
     findings: list[Finding] = []
     await _call_async(lambda: job.environment.call(job.check), job.environment.scope, findings)
-    return _ended_inline(job, findings)
+    return _ended_inline(job, findings, started)
 
 
-def _ended_inline(job: Job, findings: list[Finding]) -> list[Finding]:
+def _ended_inline(job: Job, findings: list[Finding], started: float) -> Outcome:
+    duration = time.monotonic() - started
     for finding in findings:
         if isinstance(finding.error, SystemExit | KeyboardInterrupt):
             raise finding.error  # a server's worker shuts down by them
     log_findings(job.name, findings, job.unlogged_ids)
-    return findings
+    return Outcome(findings, duration)
 
 
 # ---------------------------------------------------------------------- runs that callers share
@@ -202,16 +210,16 @@ class _Run:
         self.loop = caller_loop if caller_loop is not None and is_async(job.check) else None
         self.started = time.monotonic()
         # The same process, registry, application, check and event loop make two runs the same.
-        # Objects count by identity; the run keeps them alive, so that their ids stay theirs.
+        # Objects count by identity; whoever has the key holds them, so that their ids stay theirs.
         check: Any = job.check
         # Each access to a bound method makes a new one, of the same two objects.
         parts = (check.__self__, check.__func__) if inspect.ismethod(check) else (check,)
-        owners = (job.registry, job.environment.app, self.loop, *parts)
-        self.key = (os.getpid(), *map(id, owners))
+        self.owners = (job.registry, job.environment.app, self.loop, *parts)
+        self.key = (os.getpid(), *map(id, self.owners))
         self._findings: list[Finding] = []
-        self._result: Future[list[Finding]] = Future()
+        self._result: Future[Outcome] = Future()
         self._result.set_running_or_notify_cancel()  # a caller's cancellation is not the run's
-        self._waiters: dict[asyncio.AbstractEventLoop, asyncio.Future[list[Finding]]] = {}
+        self._waiters: dict[asyncio.AbstractEventLoop, asyncio.Future[Outcome]] = {}
         self._task: _Task | None = None  # event loops hold their tasks weakly
         self._timeout_logged = False
 
@@ -263,18 +271,35 @@ class _Run:
         self._end()
 
     def _end(self) -> None:
-        log_findings(self.job.name, self._findings, self.job.unlogged_ids)
+        job, findings = self.job, self._findings
+        duration = time.monotonic() - self.started
+        log_findings(job.name, findings, job.unlogged_ids)
+        if job.limit is not None and duration > job.limit / 2:
+            log_slowness(job.name, duration, job.limit)
+        if job.limit is not None and duration > job.limit:
+            text = f"took longer than {job.limit:g} s; it is started again after as long a pause"
+            self._keep([Finding(ERROR, text, ERROR_CHECK_TIMEOUT)], job.limit)
+        elif not findings and job.keep > 0:
+            self._keep([], job.keep)
         _runs.pop(self.key, None)
-        self._result.set_result(self._findings)
+        self._result.set_result(Outcome(findings, duration))
 
-    def result(self, limit: float | None) -> list[Finding]:
+    def _keep(self, findings: list[Finding], seconds: float) -> None:
+        outcome = Outcome(findings, is_kept=True)
+        self.job.kept.add(self.key, self.owners, outcome, seconds)
+
+    def end_with(self, outcome: Outcome) -> None:
+        """End with a kept outcome in place of starting the check."""
+        self._result.set_result(outcome)
+
+    def result(self, limit: float | None) -> Outcome:
         """Return what the check says, or after ``limit`` seconds that it is still running."""
         try:
             return self._result.result(self._remaining(limit))
         except TimeoutError:
             return self._timed_out(limit)
 
-    async def result_async(self, limit: float | None) -> list[Finding]:
+    async def result_async(self, limit: float | None) -> Outcome:
         """Do the same as :meth:`result` without blocking the event loop."""
         if not self._result.done():
             loop = asyncio.get_running_loop()
@@ -287,13 +312,13 @@ class _Run:
     def _remaining(self, limit: float | None) -> float | None:
         return None if limit is None else max(0.0, self.started + limit - time.monotonic())
 
-    def _timed_out(self, limit: float | None) -> list[Finding]:
+    def _timed_out(self, limit: float | None) -> Outcome:
         assert limit is not None, "waiting without a limit ends with the run"
         findings = [Finding(ERROR, f"still running after {limit:g} s", ERROR_CHECK_TIMEOUT)]
         if not self._timeout_logged:
             self._timeout_logged = True
             log_findings(self.job.name, findings, self.job.unlogged_ids)
-        return findings
+        return Outcome(findings, limit)
 
 
 # The runs that have not ended. No lock: setdefault() and pop() of a dict are atomic, and a lock
@@ -302,8 +327,12 @@ _runs: dict[tuple[int, ...], _Run] = {}
 
 
 def _join(job: Job, loop: asyncio.AbstractEventLoop | None) -> _Run:
-    """Return the run of this check that is under way, or start one."""
+    """Return the run of this check that is under way, or has a kept outcome, or start one."""
     new = _Run(job, loop)
+    kept = job.kept.get(new.key)
+    if kept is not None:
+        new.end_with(kept)
+        return new
     run = _runs.setdefault(new.key, new)
     if run is new:
         run.start()

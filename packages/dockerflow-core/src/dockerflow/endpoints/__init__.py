@@ -6,6 +6,7 @@ a request into a call of it, and the :class:`Reply` into a response of its frame
 
 from __future__ import annotations
 
+from .checks import NamedCheck
 from .extension import ERROR_PATH, HEARTBEAT, LBHEARTBEAT, PROBES, VERSION, Endpoints, Path
 from .replies import Reply
 from .settings import EndpointSettings, read_switch
@@ -18,6 +19,7 @@ __all__ = [
     "VERSION",
     "EndpointSettings",
     "Endpoints",
+    "NamedCheck",
     "Path",
     "Reply",
     "read_switch",

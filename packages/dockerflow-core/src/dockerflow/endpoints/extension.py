@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, NoReturn, TypeVar, overload
+from datetime import UTC, datetime
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from dockerflow import version as version_json
-from dockerflow.checks import Check, CheckEnvironment, CheckRegistry, ChecksResults
-from dockerflow.checks.alembic import migrations_check
+from dockerflow.checks import CheckRegistry
 from dockerflow.checks.findings import log_masked, mask_urls
-from dockerflow.checks.redis import redis_check
-from dockerflow.checks.registry import Limit, as_ids, default_registry
 from dockerflow.checks.services import require_type
-from dockerflow.checks.sqlalchemy import database_check
 
+from .checks import ApplicationChecks, UnknownGroup
+from .page import heartbeat_page, prefers_html
 from .replies import Reply, heartbeat_reply, json_reply, method_not_allowed
-from .settings import EndpointSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,20 +33,17 @@ CONTAINER_ROOT = "/app"
 """Where a container has its application, and so its ``version.json``."""
 
 
-class Endpoints:
+class Endpoints(ApplicationChecks):
     """The extension of an adapter: checks, ``version.json``, and answers to probes.
 
-    A subclass overrides the methods of the first section below for its framework. Their ``app`` is
-    the application that was asked, since one extension may serve several.
+    A subclass overrides the methods of the first section below, and of that of its base class, for
+    its framework. Their ``app`` is the application that was asked: one extension may serve several.
 
     :param registry: the checks that the heartbeat runs, by default those of the whole process.
     :param silenced_checks: ids of check messages that are neither counted nor logged.
     :param version_path: the directory of ``version.json``; by default where the adapter looks.
     :raises TypeError: if one of them is of another kind.
     """
-
-    logger: logging.Logger
-    """The adapter's logger."""
 
     lbheartbeat_reply: ClassVar[Reply] = Reply(200)
     """What ``/__lbheartbeat__`` answers with."""
@@ -60,18 +54,12 @@ class Endpoints:
         silenced_checks: Iterable[str] | None = None,
         version_path: Path | None = None,
     ) -> None:
-        require_type("registry=", registry, CheckRegistry, "a dockerflow.checks.CheckRegistry()")
+        super().__init__(registry, silenced_checks)
         require_type("version_path=", version_path, str | os.PathLike, "the path of a directory")
-        self.registry = default_registry if registry is None else registry
-        self.silenced_checks = list(as_ids(silenced_checks))
         self.version_path = version_path
         self._version_callback: Callable[[str], Any] | None = None
 
     # ------------------------------------------------------------------ what an adapter overrides
-
-    def get_setting(self, app: Any, name: str, default: Any = None) -> Any:
-        """Return a ``DOCKERFLOW_`` setting of the application."""
-        raise NotImplementedError
 
     def version_places(self, app: Any) -> tuple[Path | None, tuple[Path, ...]]:
         """Return the configured directory of ``version.json``, and those to look in without one."""
@@ -89,109 +77,55 @@ class Endpoints:
         """
         return self._version_callback
 
-    def check_environment(self, app: Any) -> CheckEnvironment:
-        """Return what is laid around each check."""
-        return CheckEnvironment(app=app)
+    def notify(self, app: Any, level: int, **extra: str) -> None:
+        """Tell the application of a heartbeat whose worst level is this; nothing may be raised.
 
-    def notify(self, app: Any, level: int) -> None:
-        """Tell the application of a heartbeat whose worst level is this; nothing may be raised."""
+        :param extra: what receivers are given as well: for the heartbeat of a group, its name as
+            ``group``.
+        """
 
-    async def notify_async(self, app: Any, level: int) -> None:
+    async def notify_async(self, app: Any, level: int, **extra: str) -> None:
         """Tell the application of a heartbeat, on the event loop; nothing may be raised."""
-
-    # ------------------------------------------------------------------ checks
-
-    @overload
-    def check(self, func: F, name: str | None = None, *, timeout: Limit = ...) -> F: ...
-
-    @overload
-    def check(
-        self, func: None = None, name: str | None = None, *, timeout: Limit = ...
-    ) -> Callable[[F], F]: ...
-
-    def check(self, func: Any = None, name: str | None = None, *, timeout: Limit = ...) -> Any:
-        """Register a check for the heartbeat: a decorator, bare or with a name.
-
-        The parameters are those of :meth:`dockerflow.checks.CheckRegistry.register`.
-        """
-        return self.registry.register(func, name, timeout=timeout)
-
-    def init_check(self, check: Check, obj: Any) -> functools.partial[Any]:
-        """Register ``check``, which is called with the object ``obj``, such as a client."""
-        return self.registry.register_partial(check, obj)
-
-    @property
-    def checks(self) -> dict[str, Check]:
-        """The live dictionary of the checks that the heartbeat runs, by name."""
-        return self.registry.get_checks()
-
-    def run_checks(self, app: Any, timeout: float | None) -> ChecksResults:
-        """Run the checks of a heartbeat, each for ``timeout`` seconds; None for one by one."""
-        environment = self.check_environment(app)
-        return self.registry.run_checks(None, self.silenced_checks, timeout, environment)
-
-    async def run_checks_async(self, app: Any, timeout: float | None) -> ChecksResults:
-        """Run the checks of a heartbeat like :meth:`run_checks`, on the event loop."""
-        silenced, environment = self.silenced_checks, self.check_environment(app)
-        return await self.registry.run_checks_async(None, silenced, timeout, environment)
-
-    def add_service_checks(
-        self, db: Any = None, redis: Any = None, migrate: Any = None, migrated_db: Any = None
-    ) -> None:
-        """Register the built-in checks of the backing services that are given.
-
-        :param db: what :func:`dockerflow.checks.sqlalchemy.database_check` takes.
-        :param redis: what :func:`dockerflow.checks.redis.redis_check` takes.
-        :param migrate: what :func:`dockerflow.checks.alembic.migrations_check` takes.
-        :param migrated_db: the database that ``migrate`` is about, where it does not say so itself.
-        :raises ImportError: if the library behind a check is missing, with the extra to install.
-        :raises TypeError: if one of them is of another kind.
-        """
-        if db is not None:
-            self.check(database_check(db), name="check_database_connected")
-        if redis is not None:
-            self.check(redis_check(redis), name="check_redis_connected")
-        if migrate is not None:
-            self.check(migrations_check(migrate, migrated_db), name="check_migrations_applied")
-
-    # ------------------------------------------------------------------ settings
-
-    def validate_settings(self, app: Any) -> None:
-        """Refuse settings of the endpoints that make no sense.
-
-        :raises ValueError: naming the setting, the value found, and the remedy.
-        """
-        EndpointSettings.read(functools.partial(self.get_setting, app))
-
-    def settings(self, app: Any) -> EndpointSettings:
-        """Return the settings as they are now; for a wrong one the default, and a log record."""
-        report = functools.partial(self.logger.error, "%s; until then the default is used")
-        return EndpointSettings.read(functools.partial(self.get_setting, app), report)
 
     # ------------------------------------------------------------------ answers
 
-    def answer_probe(self, app: Any, path: str, method: str) -> Reply | None:
-        """Answer a request if it is for one of ``PROBES``, whatever guards the application.
+    def is_probe(self, app: Any, path: str) -> bool:
+        """Return whether a path is one of ``PROBES``, or that of a group where there are groups."""
+        endpoint, group = _split(path)
+        return endpoint in PROBES and (group is None or bool(self.settings(app).groups))
+
+    def answer_probe(
+        self, app: Any, path: str, method: str, accept: str = "", *, slash: bool = False
+    ) -> Reply | None:
+        """Answer a request if it is for a probe, whatever guards the application.
 
         :param path: the request's path, without where the application is mounted.
         :param method: the request's method; OPTIONS is left to the framework.
+        :param accept: the request's ``Accept`` header: a browser gets the heartbeat as a page.
+        :param slash: whether ``path`` was sent with a slash at its end, for the links of that page.
         :returns: None for any other request.
         """
-        if path not in PROBES or method == "OPTIONS":
+        endpoint, group = _split(path)
+        if endpoint not in PROBES or method == "OPTIONS":
             return None
         if method not in ("GET", "HEAD"):
             return method_not_allowed()
-        if path == VERSION:
+        if endpoint == VERSION:
             return self.version(app)
-        return self.heartbeat(app) if path == HEARTBEAT else self.lbheartbeat()
+        if endpoint == LBHEARTBEAT:
+            return self.lbheartbeat()
+        return self.heartbeat(app, group, accept, slash=slash)
 
-    async def answer_probe_async(self, app: Any, path: str, method: str) -> Reply | None:
+    async def answer_probe_async(
+        self, app: Any, path: str, method: str, accept: str = "", *, slash: bool = False
+    ) -> Reply | None:
         """Answer a request like :meth:`answer_probe`, on the event loop."""
+        endpoint, group = _split(path)
         if method in ("GET", "HEAD"):
-            if path == VERSION:
+            if endpoint == VERSION:
                 return await self.version_async(app)
-            if path == HEARTBEAT:
-                return await self.heartbeat_async(app)
+            if endpoint == HEARTBEAT:
+                return await self.heartbeat_async(app, group, accept, slash=slash)
         return self.answer_probe(app, path, method)  # which waits for nothing then
 
     def version_callback(self, func: F) -> F:
@@ -215,7 +149,11 @@ class Endpoints:
     def version(self, app: Any) -> Reply:
         """Answer ``/__version__``."""
         try:
-            return self._version_reply(self._read_version(app))
+            content = self._read_version(app)
+            if inspect.iscoroutine(content):
+                content.close()
+                raise TypeError("the version callback is async, which needs an async framework")
+            return self._version_reply(content)
         except version_json.VersionError as error:
             return self._version_broken(error)
 
@@ -236,19 +174,58 @@ class Endpoints:
         log_masked(self.logger, logging.ERROR, str(error), error.__cause__)
         return Reply(500, mask_urls(str(error)).encode("utf-8", "backslashreplace"))
 
-    def heartbeat(self, app: Any) -> Reply:
-        """Run the checks, tell the application, and answer ``/__heartbeat__``."""
-        settings = self.settings(app)
-        results = self.run_checks(app, settings.check_timeout)
-        self.notify(app, results.level)
-        return heartbeat_reply(results, settings)
+    def _version_for_page(self, app: Any) -> Reply:
+        """Answer ``/__version__`` for the page, also where a callback raises."""
+        try:
+            return self.version(app)
+        except Exception as error:
+            return self._callback_raised(error)
 
-    async def heartbeat_async(self, app: Any) -> Reply:
-        """Run the checks on the event loop, tell the application, and answer ``/__heartbeat__``."""
+    async def _version_for_page_async(self, app: Any) -> Reply:
+        """Answer ``/__version__`` like :meth:`_version_for_page`, on the event loop."""
+        try:
+            return await self.version_async(app)
+        except Exception as error:
+            return self._callback_raised(error)
+
+    def _callback_raised(self, error: Exception) -> Reply:
+        log_masked(self.logger, logging.ERROR, "The version callback raised", error)
+        return Reply(500)
+
+    def heartbeat(
+        self, app: Any, group: str | None = None, accept: str = "", *, slash: bool = False
+    ) -> Reply:
+        """Run the checks, tell the application, and answer ``/__heartbeat__``.
+
+        :param group: the group whose checks are run, None for all checks.
+        :param accept: the request's ``Accept`` header: a browser gets a page.
+        :param slash: whether the path of the request ends with a slash.
+        """
         settings = self.settings(app)
-        results = await self.run_checks_async(app, settings.check_timeout)
-        await self.notify_async(app, results.level)
-        return heartbeat_reply(results, settings)
+        try:
+            results = self.run_checks(app, settings, group)
+        except UnknownGroup as error:
+            return _not_found(error)
+        self.notify(app, results.level, **_extra(group))
+        if not prefers_html(accept):
+            return heartbeat_reply(results, settings)
+        version = self._version_for_page(app)
+        return heartbeat_page(results, settings, group, version, datetime.now(UTC), slash=slash)
+
+    async def heartbeat_async(
+        self, app: Any, group: str | None = None, accept: str = "", *, slash: bool = False
+    ) -> Reply:
+        """Answer ``/__heartbeat__`` like :meth:`heartbeat`, on the event loop."""
+        settings = self.settings(app)
+        try:
+            results = await self.run_checks_async(app, settings, group)
+        except UnknownGroup as error:
+            return _not_found(error)
+        await self.notify_async(app, results.level, **_extra(group))
+        if not prefers_html(accept):
+            return heartbeat_reply(results, settings)
+        version = await self._version_for_page_async(app)
+        return heartbeat_page(results, settings, group, version, datetime.now(UTC), slash=slash)
 
     def lbheartbeat(self) -> Reply:
         """Answer ``/__lbheartbeat__``."""
@@ -261,3 +238,18 @@ class Endpoints:
         except Exception:
             self.logger.exception("The __error__ endpoint was called")
             raise
+
+
+def _extra(group: str | None) -> dict[str, str]:
+    # Receivers that know of no groups go on working where there are none.
+    return {} if group is None else {"group": group}
+
+
+def _not_found(error: UnknownGroup) -> Reply:
+    return Reply(404, str(error).encode())
+
+
+def _split(path: str) -> tuple[str, str | None]:
+    """Return the path of an endpoint, and the group whose heartbeat is asked for."""
+    parent, _, group = path.rpartition("/")
+    return (parent, group) if group and parent == HEARTBEAT else (path, None)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
-from dockerflow.checks import ERROR, ChecksResults, level_to_text
+from dockerflow.checks import ERROR, ChecksResults
+from dockerflow.checks.report import to_dict
 
 from .settings import EndpointSettings
 
 # Probes and deployment tools must see the service as it is now, whatever proxies lie between.
 # https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.5
 NO_STORE = ("Cache-Control", "no-store")
+
+# https://www.rfc-editor.org/rfc/rfc9110#section-12.5.5
+VARY = ("Vary", "Accept")
 
 
 @dataclass(frozen=True)
@@ -30,18 +35,43 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = (NO_STORE,)
 
 
-def json_reply(status: int, content: object) -> Reply:
-    """Answer with what :func:`json.dumps` takes."""
-    return Reply(status, json.dumps(content).encode(), "application/json")
+def json_reply(status: int, content: object, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    """Answer with what :func:`json.dumps` takes, and headers beside ``NO_STORE``."""
+    body = json.dumps(content).encode()
+    return Reply(status, body, "application/json", (NO_STORE, *headers))
 
 
 def heartbeat_reply(results: ChecksResults, settings: EndpointSettings) -> Reply:
     """Answer ``/__heartbeat__``, which fails where a check is at ERROR or worse."""
-    body: dict[str, object] = {"status": level_to_text(results.level)}
-    if settings.show_details:
-        body["checks"] = results.statuses
-        body["details"] = results.details
-    return json_reply(settings.failed_status if results.level >= ERROR else 200, body)
+    body = to_dict(results, with_details=settings.show_details)
+    headers: tuple[tuple[str, str], ...] = (VARY,)
+    if settings.show_details and (timing := server_timing(results)):
+        headers = (VARY, ("Server-Timing", timing))
+    return json_reply(settings.failed_status if results.level >= ERROR else 200, body, headers)
+
+
+def server_timing(results: ChecksResults) -> str:
+    """Return how long each check took as the value of the header that browsers draw.
+
+    The last checks are left out where the header would be too long for proxies.
+    https://www.w3.org/TR/server-timing/#the-server-timing-header-field
+    """
+    value = ""
+    for name, seconds in results.durations.items():
+        token = _NO_TOKEN.sub("_", name) or "_"
+        metric = f"{token};dur={1000 * seconds:.1f}"
+        if name in results.kept:
+            metric += ';desc="kept"'
+        longer = f"{value}, {metric}" if value else metric
+        if len(longer) > _LONGEST_TIMING:
+            break
+        value = longer
+    return value
+
+
+# https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
+_NO_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]")
+_LONGEST_TIMING = 2000  # proxies take 4 kB or more for all headers
 
 
 def method_not_allowed() -> Reply:

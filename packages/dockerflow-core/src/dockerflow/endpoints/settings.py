@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from dockerflow.checks.findings import mask_urls
-from dockerflow.checks.registry import DEFAULT_TIMEOUT, read_timeout
+from dockerflow.checks.registry import DEFAULT_TIMEOUT, read_keep, read_timeout
 
 
 def read_failed_status(value: object) -> int:
@@ -35,8 +38,41 @@ def read_switch(value: object) -> bool:
     return bool(value)
 
 
+def read_groups(value: object) -> dict[str, tuple[str, ...]]:
+    """Return the groups of checks: the names of their checks, by the names of the groups.
+
+    :param value: a mapping of lists, or its JSON text; nothing, such as None or "", for no groups.
+    :raises ValueError: with the remedy, if it is something else, or the name of a group is no
+        segment of a path that needs no escapes.
+    """
+    if not value:
+        return {}
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = json.loads(value)
+    if not isinstance(value, Mapping):
+        raise ValueError(f"a dictionary such as {_GROUPS_EXAMPLE}, or its JSON text")
+    groups: dict[str, tuple[str, ...]] = {}
+    for name, checks in cast("Mapping[object, object]", value).items():
+        if not isinstance(name, str) or not _SEGMENT.fullmatch(name):
+            raise ValueError("groups whose names consist of letters, digits, '-', '_', '.' and '~'")
+        names = cast("Iterable[object]", checks)
+        if not isinstance(checks, list | tuple) or not all(isinstance(each, str) for each in names):
+            raise ValueError(f"groups that are lists of names of checks: {_GROUPS_EXAMPLE}")
+        groups[name] = tuple(cast("Iterable[str]", names))
+    return groups
+
+
+# The unreserved characters, and neither of the two segments that clients remove.
+# https://www.rfc-editor.org/rfc/rfc3986#section-2.3
+_SEGMENT = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9._~-]+")
+_GROUPS_EXAMPLE = '{"readiness": ["check_redis_connected"]}'
+
+
 def _setting(name: str, default: Any, read: Callable[[object], Any]) -> Any:
-    return field(default=default, metadata={"name": name, "read": read})
+    # By a factory, since a mapping is no default that dataclasses take.
+    metadata = {"name": name, "default": default, "read": read}
+    return field(default_factory=lambda: default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -47,6 +83,9 @@ class EndpointSettings:
     :param show_details: whether the heartbeat names its checks and what they said.
     :param check_timeout: the seconds that a check may take, None to run them one after another
         without limit.
+    :param check_keep: the seconds for which a result without any message is reused, for checks that
+        have none of their own.
+    :param groups: the names of the checks that each group of the heartbeat has, by its name.
     :param error_endpoint: whether ``/__error__`` is there.
     """
 
@@ -57,6 +96,8 @@ class EndpointSettings:
     check_timeout: float | None = _setting(
         "DOCKERFLOW_CHECK_TIMEOUT", DEFAULT_TIMEOUT, read_timeout
     )
+    check_keep: float = _setting("DOCKERFLOW_CHECK_KEEP", 0.0, read_keep)
+    groups: Mapping[str, tuple[str, ...]] = _setting("DOCKERFLOW_HEARTBEAT_GROUPS", {}, read_groups)
     error_endpoint: bool = _setting("DOCKERFLOW_ERROR_ENDPOINT", True, read_switch)
 
     @classmethod
@@ -74,7 +115,10 @@ class EndpointSettings:
         values: dict[str, Any] = {}
         for each in fields(cls):
             name = each.metadata["name"]
-            value = get(name, each.default)
+            default = each.metadata["default"]
+            value = get(name, default)
+            if value is default:
+                continue
             try:
                 values[each.name] = each.metadata["read"](value)
             except ValueError as remedy:

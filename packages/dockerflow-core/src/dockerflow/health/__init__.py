@@ -51,3 +51,6 @@ ERROR_CHECK_RESULT: Final = "dockerflow.health.E012"
 
 ERROR_CHECK_TIMEOUT: Final = "dockerflow.health.E013"
 """A check takes longer than its time limit."""
+
+ERROR_CHECK_UNKNOWN: Final = "dockerflow.health.E014"
+"""A group of the heartbeat names a check that is not there."""

@@ -21,14 +21,14 @@ from django.core.checks.registry import registry as django_registry
 from django.db import connections
 
 from dockerflow.checks import Check, CheckEnvironment, default_registry
-from dockerflow.endpoints import read_switch
+from dockerflow.endpoints import NamedCheck, read_switch
 
 from .conf import configured_checks, dotted_path, get_setting, unlogged_ids
 
 # ---------------------------------------------------------------------- which checks
 
 
-def checks_to_run() -> list[tuple[str, Check]]:
+def checks_to_run() -> list[NamedCheck]:
     """Return the checks by name; those that share one are called by their dotted paths.
 
     They are those of ``DOCKERFLOW_CHECKS``, those that the project's own code has registered with
@@ -40,8 +40,13 @@ def checks_to_run() -> list[tuple[str, Check]]:
         if check not in (*registered.values(), *(each for _, _, each in found)):
             found.append((path, path.rpartition(".")[2], check))
     names = Counter([*registered, *(name for _, name, _ in found)])
-    pairs = [(path if names[name] > 1 else name, check) for path, name, check in found]
-    return [*pairs, *registered.items()]
+    return [
+        *(
+            NamedCheck(path if names[name] > 1 else name, check, path)
+            for path, name, check in found
+        ),
+        *(NamedCheck(name, check, dotted_path(check)) for name, check in registered.items()),
+    ]
 
 
 def _registered_with_django() -> list[tuple[str, Check]]:
@@ -89,8 +94,14 @@ def check_environment(inline: Callable[[Check], bool] = lambda check: False) -> 
         scope=_own_connections,
         inline=inline,
         run_async=functools.partial(_run_async, threading.get_ident()),
+        keep=_keep,
         unlogged_ids=unlogged_ids(),
     )
+
+
+def _keep(check: Check) -> float | None:
+    seconds = getattr(check, "keep", None)
+    return seconds if isinstance(seconds, float) else None
 
 
 @contextmanager
@@ -153,31 +164,37 @@ def _is_in_memory(alias: str) -> bool:
         return False
 
 
-async def checks_to_run_async(timeout: float | None) -> list[tuple[str, Check]]:
-    """Return the checks for an async caller.
+async def adapt_checks(
+    pairs: list[tuple[str, Check]], timeout: float | None
+) -> list[tuple[str, Check]]:
+    """Return checks as an async caller is to run them.
 
     Those that must use its connections become async ones: the connections are those of the thread
     in which its sync code runs. Without a timeout all use them.
     """
-    pairs = checks_to_run()
 
     def adapt() -> list[tuple[str, Check]]:
         return [
-            (name, _in_sync_thread(check) if timeout is None or belongs_to_caller(check) else check)
+            (name, _InSyncThread(check) if timeout is None or belongs_to_caller(check) else check)
             for name, check in pairs
         ]
 
     return await sync_to_async(adapt)() if pairs else []
 
 
-def _in_sync_thread(check: Check) -> Check:
-    def call() -> Any:
-        with _own_connections():
-            result = call_check(check)
-            return list(result) if hasattr(result, "__next__") else result
+class _InSyncThread:
+    """A check that runs in the thread in which the caller's sync code does."""
 
-    async def run() -> Any:
-        result = await sync_to_async(call)()
+    keep = 0.0  # what it finds is the caller's alone
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+
+    async def __call__(self) -> Any:
+        result = await sync_to_async(self._call)()
         return await result if inspect.isawaitable(result) else result
 
-    return run
+    def _call(self) -> Any:
+        with _own_connections():
+            result = call_check(self._check)
+            return list(result) if hasattr(result, "__next__") else result

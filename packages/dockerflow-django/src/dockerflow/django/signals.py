@@ -1,7 +1,8 @@
 """The signals of the heartbeat: the sender is ``views.heartbeat``, ``level`` the worst level found.
 
-Each heartbeat sends one. Receivers may use the ORM, under ASGI as well; one that raises is logged
-by Django, on ``django.dispatch``, and changes nothing.
+Each heartbeat sends one; for the heartbeat of a group, ``group`` is its name. Receivers may use the
+ORM, under ASGI as well; one that raises is logged by Django, on ``django.dispatch``, and changes
+nothing.
 """
 
 from __future__ import annotations

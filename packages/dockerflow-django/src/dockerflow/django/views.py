@@ -16,12 +16,20 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 
 from dockerflow.checks import ERROR, ChecksResults
-from dockerflow.endpoints import ERROR_PATH, PROBES, Endpoints, Path, Reply
+from dockerflow.endpoints import (
+    ERROR_PATH,
+    HEARTBEAT,
+    Endpoints,
+    EndpointSettings,
+    NamedCheck,
+    Path,
+    Reply,
+)
 from dockerflow.endpoints.replies import method_not_allowed
 from dockerflow.version import VersionError
 
 from . import conf
-from .heartbeat import belongs_to_caller, check_environment, checks_to_run, checks_to_run_async
+from .heartbeat import adapt_checks, belongs_to_caller, check_environment, checks_to_run
 from .signals import heartbeat_failed, heartbeat_passed
 
 __all__ = ["django_check_registry", "error", "heartbeat", "lbheartbeat", "version", "viewpatterns"]
@@ -51,26 +59,44 @@ class DjangoEndpoints(Endpoints):
             return callback
         return async_to_sync(callback) if is_async else sync_to_async(callback)
 
-    def run_checks(self, app: Any, timeout: float | None) -> ChecksResults:
+    def list_checks(self, app: Any) -> list[NamedCheck]:
+        """Return the checks that the heartbeat runs."""
+        return checks_to_run()
+
+    def run_checks(
+        self, app: Any, settings: EndpointSettings, group: str | None = None
+    ) -> ChecksResults:
         """Run the checks for a sync caller."""
-        environment = check_environment(inline=belongs_to_caller)
-        silenced = settings.SILENCED_SYSTEM_CHECKS
-        return self.registry.run_checks(checks_to_run(), silenced, timeout, environment)
+        return self.registry.run_checks(
+            self.select(app, settings, group),
+            self.get_setting(app, "SILENCED_SYSTEM_CHECKS"),
+            settings.check_timeout,
+            check_environment(inline=belongs_to_caller),
+            settings.check_keep,
+        )
 
-    async def run_checks_async(self, app: Any, timeout: float | None) -> ChecksResults:
+    async def run_checks_async(
+        self, app: Any, settings: EndpointSettings, group: str | None = None
+    ) -> ChecksResults:
         """Run the checks for an async caller."""
-        checks, silenced = await checks_to_run_async(timeout), settings.SILENCED_SYSTEM_CHECKS
-        return await self.registry.run_checks_async(checks, silenced, timeout, check_environment())
+        pairs = self.select(app, settings, group)
+        return await self.registry.run_checks_async(
+            await adapt_checks(pairs, settings.check_timeout),
+            self.get_setting(app, "SILENCED_SYSTEM_CHECKS"),
+            settings.check_timeout,
+            check_environment(),
+            settings.check_keep,
+        )
 
-    def notify(self, app: Any, level: int) -> None:
+    def notify(self, app: Any, level: int, **extra: str) -> None:
         """Send the signal; Django logs what a receiver raises."""
         signal = heartbeat_failed if level >= ERROR else heartbeat_passed
-        signal.send_robust(sender=heartbeat, level=level)
+        signal.send_robust(sender=heartbeat, level=level, **extra)
 
-    async def notify_async(self, app: Any, level: int) -> None:
+    async def notify_async(self, app: Any, level: int, **extra: str) -> None:
         """Send the signal where receivers may use the ORM."""
         if any(signal.has_listeners(heartbeat) for signal in (heartbeat_failed, heartbeat_passed)):
-            await sync_to_async(self.notify)(app, level)
+            await sync_to_async(self.notify)(app, level, **extra)
 
 
 endpoints = DjangoEndpoints()
@@ -87,7 +113,7 @@ def _is_on_loop() -> bool:
 def answer(request: HttpRequest) -> HttpResponse | None:
     """Answer a request for an endpoint; None stands for any other request."""
     path = request.path_info.removesuffix("/")
-    if path in PROBES:
+    if endpoints.is_probe(apps, path):
         return _answer_probe(request, path)
     is_error = path == ERROR_PATH and endpoints.settings(apps).error_endpoint
     return error(request) if is_error else None
@@ -96,19 +122,25 @@ def answer(request: HttpRequest) -> HttpResponse | None:
 async def answer_async(request: HttpRequest) -> HttpResponse | None:
     """Answer a request like :func:`answer`, on the event loop."""
     path = request.path_info.removesuffix("/")
-    if path not in PROBES:
+    if not endpoints.is_probe(apps, path):
         return answer(request)  # which waits for nothing then
-    reply = await endpoints.answer_probe_async(apps, path, request.method or "")
-    return None if reply is None else _to_response(request, reply)
+    return await _answer_probe_async(request, path)
 
 
 def _answer_probe(request: HttpRequest, path: str) -> HttpResponse | None:
-    method = request.method or ""
     if isinstance(request, ASGIRequest) and not _is_on_loop():
         # a thread for sync code: the loop of the application is where its async checks live
-        reply = async_to_sync(endpoints.answer_probe_async)(apps, path, method)
-    else:
-        reply = endpoints.answer_probe(apps, path, method)
+        return async_to_sync(_answer_probe_async)(request, path)
+    method, accept = request.method or "", request.headers.get("Accept", "")
+    slash = request.path.endswith("/")
+    reply = endpoints.answer_probe(apps, path, method, accept, slash=slash)
+    return None if reply is None else _to_response(request, reply)
+
+
+async def _answer_probe_async(request: HttpRequest, path: str) -> HttpResponse | None:
+    method, accept = request.method or "", request.headers.get("Accept", "")
+    slash = request.path.endswith("/")
+    reply = await endpoints.answer_probe_async(apps, path, method, accept, slash=slash)
     return None if reply is None else _to_response(request, reply)
 
 
@@ -128,9 +160,9 @@ def version(request: HttpRequest) -> HttpResponse:
     return _answer_view(request, "/__version__")
 
 
-def heartbeat(request: HttpRequest) -> HttpResponse:
-    """Run the checks, and answer with what they say."""
-    return _answer_view(request, "/__heartbeat__")
+def heartbeat(request: HttpRequest, group: str | None = None) -> HttpResponse:
+    """Run the checks, or those of a group, and answer with what they say."""
+    return _answer_view(request, HEARTBEAT if group is None else f"{HEARTBEAT}/{group}")
 
 
 def lbheartbeat(request: HttpRequest) -> HttpResponse:

@@ -9,17 +9,25 @@ from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dockerflow.checks import ERROR, CheckRegistry
-from dockerflow.endpoints import PROBES, Path
+from dockerflow.endpoints import Path
 from dockerflow.logging.request import RequestSettings
 
 from .middleware import StateObserver
-from .views import VIEWS, StateEndpoints, extension_of, is_async, to_response
+from .views import (
+    VIEWS,
+    StateEndpoints,
+    extension_of,
+    group_route,
+    is_async,
+    to_response,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -84,11 +92,12 @@ class Dockerflow(StateEndpoints):
         if DockerflowMiddleware in classes:
             return
         # Before a mount that takes all paths. Probes are answered by the middleware: for these
-        # three paths, the routes are there for url_path_for() and for metrics that ask for names.
+        # paths, the routes are there for url_path_for() and for metrics that ask for names.
         app.router.routes[:0] = [
             Route(path, view, name=view.__name__, include_in_schema=False)
             for path, view in VIEWS.items()
         ]
+        app.router.routes.insert(len(VIEWS), group_route())
         if app.middleware_stack is None:
             app.add_middleware(DockerflowMiddleware)
         else:  # in a lifespan, when add_middleware() is refused
@@ -99,8 +108,9 @@ class Dockerflow(StateEndpoints):
     def heartbeat_passed(self, func: F) -> F:
         """Have a function told of each heartbeat that passes; a decorator.
 
-        It is called with ``level=``, the worst level found: on the event loop if it is async, and
-        otherwise in a thread. If it raises, that is logged and changes nothing.
+        It is called with ``level=``, the worst level found, and for the heartbeat of a group with
+        its name as ``group=``: on the event loop if it is async, and otherwise in a thread. If it
+        raises, that is logged and changes nothing.
 
         :param func: the function.
         :returns: ``func`` itself, unchanged.
@@ -116,14 +126,14 @@ class Dockerflow(StateEndpoints):
         self._failed.append(func)
         return func
 
-    async def notify_async(self, app: Any, level: int) -> None:
+    async def notify_async(self, app: Any, level: int, **extra: str) -> None:
         """Call the receivers; what one raises is logged."""
         for receiver in self._failed if level >= ERROR else self._passed:
             try:
                 if is_async(receiver):
-                    result = receiver(level=level)
+                    result = receiver(level=level, **extra)
                 else:
-                    result = await run_in_threadpool(receiver, level=level)
+                    result = await run_in_threadpool(receiver, level=level, **extra)
                 if inspect.isawaitable(result):
                     await result
             except Exception:
@@ -142,7 +152,7 @@ class DockerflowMiddleware(StateObserver):
 
 async def _answer_probes(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a probe, or have the application answer any other request."""
-    if scope["type"] == "http" and scope["method"] != "OPTIONS" and _path(scope) in PROBES:
+    if scope["type"] == "http" and scope["method"] != "OPTIONS" and _is_probe(scope):
         # What a version callback raises is handled as from any view.
         handlers = dict(scope["app"].exception_handlers)
         for kind in (500, Exception):  # ServerErrorMiddleware's
@@ -152,10 +162,15 @@ async def _answer_probes(app: ASGIApp, scope: Scope, receive: Receive, send: Sen
 
 
 async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
-    app = scope["app"]
-    reply = await extension_of(app).answer_probe_async(app, _path(scope), scope["method"])
+    app, accept = scope["app"], Headers(scope=scope).get("accept", "")
+    reply = await extension_of(app).answer_probe_async(app, _path(scope), scope["method"], accept)
     assert reply is not None
     await to_response(reply)(scope, receive, send)
+
+
+def _is_probe(scope: Scope) -> bool:
+    app = scope["app"]
+    return extension_of(app).is_probe(app, _path(scope))
 
 
 def _path(scope: Scope) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import logging
 import os
@@ -12,12 +13,15 @@ from typing import Any, ClassVar
 
 from anyio import from_thread
 from fastapi import APIRouter, HTTPException
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from dockerflow import version as version_json
-from dockerflow.endpoints import ERROR_PATH, PROBES, Endpoints, Path, Reply
+from dockerflow.endpoints import ERROR_PATH, HEARTBEAT, PROBES, Endpoints, Path, Reply
 from dockerflow.logging.asgi import OBSERVATION
 from dockerflow.logging.request import RequestObservation, loaded_identity
 
@@ -36,6 +40,7 @@ class StateEndpoints(Endpoints):
     """Endpoints and summaries of an application whose settings are attributes of ``app.state``."""
 
     logger = logger
+    runs_on_loop = True
     lbheartbeat_reply: ClassVar[Reply] = Reply(200, b'{"status": "ok"}', "application/json")
 
     def get_setting(self, app: Any, name: str, default: Any = None) -> Any:
@@ -57,17 +62,19 @@ class StateEndpoints(Endpoints):
             return await super().version_async(app)
         return await run_in_threadpool(self.version, app)
 
-    async def heartbeat_async(self, app: Any) -> Reply:
+    async def heartbeat_async(
+        self, app: Any, group: str | None = None, accept: str = "", *, slash: bool = False
+    ) -> Reply:
         """Answer ``/__heartbeat__``; under trio the checks run as in a sync framework."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:  # the registry's async checks are asyncio's tasks
-            return await run_in_threadpool(self.heartbeat, app)
-        return await super().heartbeat_async(app)
+            return await run_in_threadpool(self.heartbeat, app, group, accept, slash=slash)
+        return await super().heartbeat_async(app, group, accept, slash=slash)
 
-    def notify(self, app: Any, level: int) -> None:
+    def notify(self, app: Any, level: int, **extra: str) -> None:
         """Tell the receivers, from a thread that an event loop has started."""
-        from_thread.run(self.notify_async, app, level)
+        from_thread.run(functools.partial(self.notify_async, app, level, **extra))
 
     def summary_extra(self, request: Request) -> dict[str, Any]:
         """Return the fields of a request's summary; meant to be extended in subclasses.
@@ -128,7 +135,17 @@ async def version(request: Request) -> Response:
 
 async def heartbeat(request: Request) -> Response:
     """Answer ``/__heartbeat__`` with what the checks come to."""
-    return to_response(await extension_of(request.app).heartbeat_async(request.app))
+    return await _heartbeat(request, None)
+
+
+async def heartbeat_group(request: Request) -> Response:
+    """Answer ``/__heartbeat__/GROUP`` with what the checks of a group come to."""
+    return await _heartbeat(request, request.path_params["group"])
+
+
+async def _heartbeat(request: Request, group: str | None) -> Response:
+    app, accept = request.app, request.headers.get("accept", "")
+    return to_response(await extension_of(app).heartbeat_async(app, group, accept))
 
 
 async def lbheartbeat(request: Request) -> Response:
@@ -150,6 +167,27 @@ VIEWS: dict[str, Callable[[Request], Awaitable[Response]]] = dict(
 """The views of the endpoints, by their paths."""
 
 
+class GroupRoute(APIRoute):
+    """The route of ``/__heartbeat__/GROUP``, where there are groups.
+
+    Elsewhere such paths are left to the routes of the application, which may come later.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether the route is the request's."""
+        match, child_scope = super().matches(scope)
+        app = scope.get("app")
+        if match is not Match.NONE and not extension_of(app).settings(app).groups:
+            return Match.NONE, {}
+        return match, child_scope
+
+
+def group_route() -> GroupRoute:
+    """Return the route for the heartbeats of groups."""
+    path, methods = f"{HEARTBEAT}/{{group}}", ["GET", "HEAD"]
+    return GroupRoute(path, heartbeat_group, methods=methods, include_in_schema=False)
+
+
 def _build_router() -> APIRouter:
     router = APIRouter()
     # First the routes that answer, so that a 405 names both methods. The same paths again, for the
@@ -164,6 +202,7 @@ def _build_router() -> APIRouter:
                 include_in_schema=is_described,
                 response_model=None,
             )
+    router.routes.append(group_route())
     return router
 
 

@@ -102,7 +102,11 @@ class Dockerflow(Extension):
 
         @blueprint.get(HEARTBEAT)
         def heartbeat() -> Response:
-            return to_response(app, self.heartbeat(app))
+            return to_response(app, self.heartbeat(app, None, request.headers.get("Accept", "")))
+
+        @blueprint.get(f"{HEARTBEAT}/<group>")
+        def heartbeat_group(group: str) -> Response:
+            return to_response(app, self.heartbeat(app, group, request.headers.get("Accept", "")))
 
         @blueprint.get(LBHEARTBEAT)
         def lbheartbeat() -> Response:
@@ -133,13 +137,13 @@ class Dockerflow(Extension):
             app=app, scope=app.app_context, context=_copy_context_without_request
         )
 
-    def notify(self, app: Flask, level: int) -> None:
+    def notify(self, app: Flask, level: int, **extra: str) -> None:
         """Send the signal of a heartbeat; a receiver that raises is logged."""
         signal = heartbeat_failed if level >= ERROR else heartbeat_passed
         # Not signal.send(), which ends at the first receiver that raises.
         for receiver in signal.receivers_for(app):
             try:
-                app.ensure_sync(receiver)(app, level=level)
+                app.ensure_sync(receiver)(app, level=level, **extra)
             except Exception:
                 self.logger.exception("A receiver of the signal %r raised", signal.name)
 

@@ -18,7 +18,7 @@ from flask import Flask, Response, g, got_request_exception, request, request_st
 from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import ClosingIterator
 
-from dockerflow.endpoints import PROBES, Endpoints, Reply
+from dockerflow.endpoints import Endpoints, Reply
 from dockerflow.logging.bodies import ObservedBody
 from dockerflow.logging.request import LiveSettings, RequestObservation
 from dockerflow.logging.request_id import request_id_context
@@ -73,7 +73,7 @@ class ObservedApplication(RequestObserver):
 
     def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a probe; have Flask answer any other request."""
-        if environ.get("PATH_INFO") in PROBES:
+        if self._extension.is_probe(self._flask, environ.get("PATH_INFO", "")):
             body = self._answer_probe(environ, start_response)
             if body is not None:
                 return body
@@ -102,7 +102,10 @@ class ObservedApplication(RequestObserver):
     def _probe_reply(self, environ: WSGIEnvironment) -> Reply | None:
         try:
             return self._extension.answer_probe(
-                self._flask, environ["PATH_INFO"], environ["REQUEST_METHOD"]
+                self._flask,
+                environ["PATH_INFO"],
+                environ["REQUEST_METHOD"],
+                environ.get("HTTP_ACCEPT", ""),
             )
         except Exception as error:
             # A version callback's. Our view raises it for the application's error handlers.

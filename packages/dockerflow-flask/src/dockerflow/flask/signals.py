@@ -1,4 +1,7 @@
-"""The signals of the heartbeat; the sender is the application, ``level`` the worst level found."""
+"""The signals of the heartbeat; the sender is the application, ``level`` the worst level found.
+
+For the heartbeat of a group, ``group`` is its name.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,10 @@ from .requests import AnyRequest, AnySanic, RequestObserver, fields_of
 DEFAULT_VERSION_PATH = "."
 
 HEARTBEAT_PASSED = "dockerflow.heartbeat.passed"
-"""The signal of a heartbeat whose checks are all below ERROR; ``level`` is in its context."""
+"""The signal of a heartbeat whose checks are all below ERROR; ``level`` is in its context.
+
+For the heartbeat of a group, its name is there as ``group``.
+"""
 
 HEARTBEAT_FAILED = "dockerflow.heartbeat.failed"
 """The signal of a heartbeat with a check at ERROR or worse; ``level`` is in its context."""
@@ -48,6 +51,7 @@ class Dockerflow(Endpoints):
     """
 
     logger = logging.getLogger("dockerflow.sanic")
+    runs_on_loop = True
 
     def __init__(
         self,
@@ -101,6 +105,7 @@ class Dockerflow(Endpoints):
         for view, path, name in (
             (self._version_view, VERSION, "version"),
             (self._heartbeat_view, HEARTBEAT, "heartbeat"),
+            (self._heartbeat_view, f"{HEARTBEAT}/<group>", "heartbeat_group"),
             (self._lbheartbeat_view, LBHEARTBEAT, "lbheartbeat"),
             (self._error_view, ERROR_PATH, "error"),
         ):
@@ -136,8 +141,10 @@ class Dockerflow(Endpoints):
     async def _version_view(self, request: AnyRequest) -> HTTPResponse:
         return _to_response(await self.version_async(request.app))
 
-    async def _heartbeat_view(self, request: AnyRequest) -> HTTPResponse:
-        return _to_response(await self.heartbeat_async(request.app))
+    async def _heartbeat_view(self, request: AnyRequest, group: str | None = None) -> HTTPResponse:
+        headers: Any = request.headers
+        accept, slash = headers.get("accept", ""), request.path.endswith("/")
+        return _to_response(await self.heartbeat_async(request.app, group, accept, slash=slash))
 
     async def _lbheartbeat_view(self, request: AnyRequest) -> HTTPResponse:
         return _to_response(self.lbheartbeat())
@@ -147,10 +154,10 @@ class Dockerflow(Endpoints):
             raise NotFound(f"Requested URL {request.path} not found")
         self.error()
 
-    async def notify_async(self, app: Any, level: int) -> None:
+    async def notify_async(self, app: Any, level: int, **extra: str) -> None:
         """Dispatch the signal of a heartbeat; its handlers run in a task of their own."""
         event = HEARTBEAT_FAILED if level >= ERROR else HEARTBEAT_PASSED
-        task: asyncio.Task[Any] = await app.dispatch(event, context={"level": level})
+        task: asyncio.Task[Any] = await app.dispatch(event, context={"level": level, **extra})
         self._dispatched.add(task)
         task.add_done_callback(self._handlers_ended)
 

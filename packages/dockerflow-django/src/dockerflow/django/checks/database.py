@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,13 +15,9 @@ from django.db.migrations import loader as migration_loader
 from django.db.models.signals import post_migrate
 
 from dockerflow import health
+from dockerflow.checks import default_registry
 from dockerflow.checks.services import misplaced_parts, public_text
-
-KEPT_FOR = 60.0
-"""The seconds for which a database whose migrations were all applied is not asked again."""
-
-# By alias and settings, which a test may override.
-_clean_since: dict[tuple[str, str], float] = {}
+from dockerflow.endpoints.checks import MIGRATIONS_KEEP
 
 
 def check_database_connected(
@@ -50,8 +45,8 @@ def check_migrations_applied(
     """Return the migrations that have not been applied.
 
     Like ``makemigrations``, it looks at databases other than ``default`` only where database
-    routers are in use, and there at the apps that may migrate to them. A database where all had
-    been applied is asked again after a minute, since reading hundreds of migrations is slow.
+    routers are in use, and there at the apps that may migrate to them. The heartbeat keeps a result
+    without any message for a minute, since reading hundreds of migrations is slow.
 
     :param app_configs: the applications whose migrations are meant, by default all.
     :param databases: the aliases of the databases, by default the one called ``default``.
@@ -65,6 +60,8 @@ def check_migrations_applied(
 
 # As Django tags its own: these need a database, see heartbeat.py.
 check_database_connected.tags = check_migrations_applied.tags = (Tags.database,)  # type: ignore[attr-defined] # of functions
+
+check_migrations_applied.keep = MIGRATIONS_KEEP  # type: ignore[attr-defined] # see heartbeat.py
 
 
 def _connected(alias: str) -> Iterator[CheckMessage]:
@@ -99,9 +96,6 @@ def _unapplied(alias: str, labels: set[str]) -> Iterator[CheckMessage]:
     which = _named(alias)
     try:
         connection = connections[alias]
-        key = alias, str(connection.settings_dict)
-        if time.monotonic() - _clean_since.get(key, -KEPT_FOR) < KEPT_FOR:
-            return
         loader = _load(connection)
     except (ImproperlyConfigured, DatabaseError):
         text = f"Can't connect to database to check migrations{which}"
@@ -114,8 +108,6 @@ def _unapplied(alias: str, labels: set[str]) -> Iterator[CheckMessage]:
         and migration.app_label in (labels or loader.migrated_apps)
         and _may_migrate(alias, migration.app_label)
     ]
-    if not unapplied and not labels and not connection.in_atomic_block:
-        _clean_since[key] = time.monotonic()
     for migration in unapplied:
         text = f"Unapplied migration {migration}{which}"
         yield Warning(text, id=health.WARNING_UNAPPLIED_MIGRATION)
@@ -148,7 +140,7 @@ def _may_migrate(alias: str, app_label: str) -> bool:
 
 
 def _forget(**kwargs: Any) -> None:
-    _clean_since.clear()
+    default_registry.forget_results()
 
 
 # https://docs.djangoproject.com/en/stable/ref/signals/#post-migrate
