@@ -77,7 +77,7 @@ def create_app() -> FastAPI:
         return []
 
     @dockerflow.heartbeat_failed
-    async def sound_the_alarm(level: int) -> None:
+    async def sound_the_alarm(level: int, **extra: str) -> None:
         log.error("The heartbeat fails", extra={"worst": checks.level_to_text(level)})
 
     @app.get("/", response_class=PlainTextResponse)

@@ -19,6 +19,7 @@ from dockerflow.logging.request import RequestObservation, RequestSettings, load
 from dockerflow.logging.summary import REQUEST_SUMMARY
 from dockerflow.logging.wsgi import OBSERVATION, observation_of
 
+from .commands import heartbeat_command
 from .observed import PROBE_ERROR, Extension, ObservedApplication, to_response
 from .signals import heartbeat_failed, heartbeat_passed
 
@@ -85,6 +86,8 @@ class Dockerflow(Extension):
         # https://flask.palletsprojects.com/en/stable/quickstart/#hooking-in-wsgi-middleware
         app.wsgi_app = ObservedApplication(app, self)  # type: ignore[method-assign] # as shown there
         app.extensions["dockerflow"] = self
+        if "heartbeat" not in app.cli.commands:  # the application's own is left alone
+            app.cli.add_command(heartbeat_command(app, self))
 
     def _make_blueprint(self, app: Flask) -> Blueprint:
         """Return the views; probes reach theirs only where ``app.wsgi_app`` is bypassed."""
