@@ -22,8 +22,11 @@ project = "dockerflow for Python"
 author = "The dockerflow developers"
 version = release = CORE["project"]["version"]  # all packages have one
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx_design"]
 exclude_patterns = ["_build"]
+
+copybutton_prompt_text = "$ "  # a command is copied without its prompt, and without what it prints
+copybutton_line_continuation_character = "\\"
 
 html_theme = "furo"
 html_title = f"dockerflow {release}"

@@ -1,6 +1,7 @@
 """Run a page of the documentation in the current folder: ``python -m tests.docs.page checks.md``.
 
-Its code blocks are taken in order:
+A page with a tab for each framework is run for one of them: ``python -m tests.docs.page checks.md
+Flask``. The code blocks of the other tabs are left out. All others are taken in order:
 
 - one with a caption is a file, which is written; ``(added)`` behind the name appends to it;
 - Python is executed, all of it in one namespace; of a session, what it prints is compared;
@@ -47,6 +48,9 @@ SERVER = re.compile(
     r"|python server\.py|python manage\.py runserver)\b"
 )
 
+FRAMEWORKS = ("Django", "FastAPI", "Flask", "Sanic")
+TAB = re.compile(r"^(:{3,})\{tab-item\} (.+)\n(?:.*\n)*?\1$", re.MULTILINE)
+
 # What differs from run to run, or from machine to machine.
 VARIABLE = [
     (r'("(?:Timestamp|Pid|t)": )\d+', r"\g<1>0"),
@@ -67,6 +71,22 @@ BLOCKS = LexerCollection(
 )
 
 
+def frameworks_of(markdown: str) -> list[str]:
+    """List the frameworks for which a page has tabs; "" stands for a page without such tabs."""
+    labels = {tab[2] for tab in TAB.finditer(markdown)}
+    return [name for name in FRAMEWORKS if name in labels] or [""]
+
+
+def select_tabs(markdown: str, framework: str) -> str:
+    """Replace the tabs of all other frameworks by as many empty lines."""
+
+    def select(tab: re.Match[str]) -> str:
+        is_shown = tab[2] not in FRAMEWORKS or tab[2] == framework
+        return tab[0] if is_shown else "\n" * tab[0].count("\n")
+
+    return TAB.sub(select, markdown)
+
+
 def matches(shown: str, printed: str) -> bool:
     """Return whether a text is what the page shows, in which ``...`` stands for any text."""
     for pattern, replacement in VARIABLE:
@@ -78,12 +98,12 @@ def matches(shown: str, printed: str) -> bool:
 
 
 def run(
-    page: pathlib.Path, folder: pathlib.Path, environ: dict[str, str]
+    page: pathlib.Path, folder: pathlib.Path, environ: dict[str, str], framework: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run a page in an empty folder, in a process of its own."""
     python_path = f"{os.environ.get('PYTHONPATH', '')}:{ROOT}"
     return subprocess.run(
-        [sys.executable, "-m", "tests.docs.page", str(page)],
+        [sys.executable, "-m", "tests.docs.page", str(page), framework],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": python_path, **environ},
         stdout=subprocess.PIPE,
@@ -229,15 +249,17 @@ class Page:
                 yield json.dumps(json.loads(line), sort_keys=True)
 
 
-def main(path: str) -> int:
-    """Run a page.
+def main(path: str, framework: str = "") -> int:
+    """Run a page, with the tabs of one framework.
 
     :returns: the number of blocks that don't do what the page shows; each is printed.
     """
     failures = 0
     with tempfile.TemporaryDirectory() as folder:
         page = Page(pathlib.Path(folder))
-        document = Document.parse(path, page.parse)
+        document = Document(select_tabs(pathlib.Path(path).read_text(), framework), path)
+        for region in page.parse(document):
+            document.add(region)
         module = sys.modules["page"] = types.ModuleType("page")
         document.namespace = vars(module)
         try:
@@ -254,4 +276,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

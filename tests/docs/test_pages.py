@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from tests.docs.page import run
+from tests.docs.page import frameworks_of, run
 from tests.packaging.distributions import DISTRIBUTIONS, ROOT
 from tests.packaging.test_packages import REPOSITORY
 from tests.services.servers import PostgresServer, RedisServer
@@ -63,14 +63,33 @@ def test_a_page_that_shows_what_does_not_happen_fails(block: str, tmp_path: path
     assert re.match(f"{page}:[34]: ", done.stdout)
 
 
+def test_the_blocks_of_other_tabs_are_left_out(tmp_path: pathlib.Path) -> None:
+    """Of the tabs for frameworks only that of the chosen one is run; all others are."""
+    page = tmp_path / "page.md"
+    tabs = "\n".join(
+        f":::{{tab-item}} {label}\n```python\nassert False\n```\n:::"
+        for label in ("Django", "Flask", "GitLab")
+    )
+    page.write_text(f"# Title\n\n::::{{tab-set}}\n{tabs}\n::::\n")
+    assert frameworks_of(page.read_text()) == ["Django", "Flask"]
+    done = run(page, tmp_path, {}, "Flask")
+    assert re.findall(r"page.md:(\d+): ", done.stdout) == ["10", "15"]
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    "path", [path for path in PAGES if runnable(path)], ids=lambda path: str(path.relative_to(DOCS))
+    ("path", "framework"),
+    [
+        pytest.param(path, name, id="-".join(filter(None, [str(path.relative_to(DOCS)), name])))
+        for path in PAGES
+        if runnable(path)
+        for name in frameworks_of(path.read_text())
+    ],
 )
 def test_a_page_shows_what_happens(
-    path: pathlib.Path, tmp_path: pathlib.Path, request: pytest.FixtureRequest
+    path: pathlib.Path, framework: str, tmp_path: pathlib.Path, request: pytest.FixtureRequest
 ) -> None:
-    """The code of a page runs, in its order, and prints what the page shows."""
+    """The code of a page runs, in its order and for each framework, and prints what it shows."""
     environ: dict[str, str] = {}
     markdown = path.read_text()
     if "REDIS_URL" in markdown:
@@ -78,9 +97,10 @@ def test_a_page_shows_what_happens(
         environ["REDIS_URL"] = redis.url
     if "DATABASE_URL" in markdown:
         postgres: PostgresServer = request.getfixturevalue("postgres_server")
-        scheme = "postgresql" if path.stem == "django" else "postgresql+psycopg"
+        is_django = "Django" in {framework, path.stem.title()}
+        scheme = "postgresql" if is_django else "postgresql+psycopg"
         environ["DATABASE_URL"] = postgres.url(scheme)
-    done = run(path, tmp_path, environ)
+    done = run(path, tmp_path, environ, framework)
     assert done.returncode == 0, done.stdout
     for name, schema in SCHEMAS.items():
         if (tmp_path / name).exists():
