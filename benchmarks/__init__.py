@@ -1,1 +1,1 @@
-"""Benchmarks: these packages beside the existing ``dockerflow`` and their peers, by pyperf."""
+"""Benchmarks, run by pyperf: these packages, the existing ``dockerflow`` and similar packages."""

@@ -1,4 +1,4 @@
-"""Compare these packages with the existing one and with their peers, in turns."""
+"""Compare the speed of these packages with the existing package and with similar ones."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 
 
 def main() -> None:
-    """Measure the rows that are asked for, and print the tables."""
+    """Measure the chosen rows and print the tables."""
     parser = argparse.ArgumentParser(prog="hatch run bench:all", description=__doc__)
-    parser.add_argument("rows", nargs="*", help="beginnings of names, such as flask; default: all")
-    parser.add_argument("--quick", action="store_true", help="one round: coarse")
+    parser.add_argument("rows", nargs="*", help="prefixes of names, such as flask; default: all")
+    parser.add_argument("--quick", action="store_true", help="one round only, less exact")
     parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
     rows = [row for row in ROWS if row.name.startswith(tuple(options.rows or [""]))]
     if not rows:
-        parser.error(f"no such row; there are {', '.join(row.name for row in ROWS)}")
+        parser.error(f"no such row; choose from {', '.join(row.name for row in ROWS)}")
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
         ours, reference = _install(Path(folder))
@@ -52,11 +52,11 @@ def main() -> None:
 
 
 def measure(row: Row, ours: str, reference: str, rounds: int) -> Result:
-    """Measure both sides of a row, in turns.
+    """Measure both sides of a row alternately.
 
     :param ours: the folder where these packages are installed.
-    :param reference: that of the existing package.
-    :param rounds: how often; which side comes first changes each time.
+    :param reference: the folder where the existing package is installed.
+    :param rounds: how many times to measure; the side that comes first changes each time.
     :raises subprocess.CalledProcessError: The work fails, or its output is wrong.
     """
     result = Result(row, [], [])
@@ -71,7 +71,7 @@ def measure(row: Row, ours: str, reference: str, rounds: int) -> Result:
 
 
 def _time(folder: str, work: str) -> float:
-    """Return the seconds that one piece of work takes with what is installed in a folder."""
+    """Return the seconds that one piece of work takes with the packages in a folder."""
     with tempfile.TemporaryDirectory() as scratch:
         file = str(Path(scratch, "times.json"))
         _run("-m", "benchmarks.work", work, "--in-process", "--quiet", "-o", file, path=folder)
@@ -79,7 +79,7 @@ def _time(folder: str, work: str) -> float:
 
 
 def _install(folder: Path) -> tuple[str, str]:
-    """Install the wheels of this checkout, and the existing package, in a folder for each."""
+    """Install the wheels of this checkout and the existing package, each into its own folder."""
     wheels, ours, reference = folder / "wheels", folder / "ours", folder / "reference"
     _run("-m", "hatch", "-q", "build", "--all", "-t", "wheel", str(wheels))
     install = ("-m", "uv", "pip", "install", "-q", "--no-deps", "--target")
@@ -89,8 +89,8 @@ def _install(folder: Path) -> tuple[str, str]:
 
 
 def _run(*words: str, path: str = "") -> None:
-    """Run Python in the environment of the benchmarks, with a folder of packages on its path."""
-    # That environment is none to the hatch that is run in it.
+    """Run Python in the benchmark environment, with a folder of packages on its path."""
+    # The inner hatch must not take this environment for its own.
     environ = {k: v for k, v in os.environ.items() if k not in ("HATCH_ENV", "HATCH_ENV_ACTIVE")}
     environ["PYTHONPATH"] = path
     command = [sys.executable, *words]

@@ -1,6 +1,6 @@
-"""An application of each framework, with the view ``/hello``, asked as its server would ask it.
+"""An application of each framework with the view ``/hello``, called as a server would call it.
 
-They run with these packages and with the existing one, and use only the API that both have.
+They run with these packages and with the existing one, so they use only the API of both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .timing import Work
 
 Checks = Sequence[Callable[..., Any]]
 
-# What a browser sends, through a proxy.
+# The headers of a browser, through a proxy.
 HEADERS = {
     "Host": "service.example.org",
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
@@ -65,13 +65,13 @@ def _fastapi(path: str, package: str, checks: Checks = ()) -> Work:
     app.add_api_route("/hello", hello, response_class=PlainTextResponse)
     for check in checks:
         register(check)
-    if package == "dockerflow":  # the existing package has no extension, so both have the parts
+    if package == "dockerflow":  # the existing package has no extension; both use the parts
         app.state.APP_DIR = _version_folder()
         app.include_router(router)
         app.add_middleware(RequestIdMiddleware)
         app.add_middleware(MozlogRequestSummaryLogger)
     elif package:
-        peer: Any = import_module(package)  # there in the environment of the benchmarks alone
+        peer: Any = import_module(package)  # installed only in the benchmark environment
         app.add_middleware(peer.CorrelationIdMiddleware)
     return _asgi(app, path)
 
@@ -113,7 +113,7 @@ def _django(path: str, package: str, checks: Checks = (), *, is_async: bool) -> 
     for check in checks:
         django_checks.register(check)
     django.setup()
-    # The existing package logs what Django's own checks say of these settings, at each heartbeat.
+    # With these settings, the existing package would log Django's own checks at each heartbeat.
     logging.getLogger("dockerflow").setLevel(logging.CRITICAL)
     logging.getLogger("django_guid").setLevel(logging.WARNING)
     return _asgi(ASGIHandler(), path) if is_async else _wsgi(WSGIHandler(), path)
@@ -138,8 +138,8 @@ def _sanic(path: str, package: str, checks: Checks = ()) -> Work:
     return _served_by_sanic(app, path)
 
 
-# Each makes an application that a package observes (dockerflow, a peer, or "" for nothing), with
-# the checks of its heartbeat, and returns what asks it for a path.
+# Each builds an application with a package (dockerflow, a similar one, or "" for none) and with
+# heartbeat checks, and returns a function that requests a path.
 APPLICATIONS: dict[str, Callable[..., Work]] = {
     "flask": _flask,
     "fastapi": _fastapi,
@@ -150,7 +150,7 @@ APPLICATIONS: dict[str, Callable[..., Work]] = {
 
 
 def _wsgi(app: Any, path: str) -> Work:
-    """Return what asks a WSGI application for a path, as gunicorn does."""
+    """Return a function that requests a path from a WSGI application, as gunicorn does."""
     base: dict[str, Any] = {
         "PATH_INFO": path,
         "QUERY_STRING": "page=2",
@@ -175,7 +175,7 @@ def _wsgi(app: Any, path: str) -> Work:
 
 
 def _asgi(app: Any, path: str) -> Work:
-    """Return what asks an ASGI application for a path, as uvicorn does."""
+    """Return a function that requests a path from an ASGI application, as uvicorn does."""
     base: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -197,7 +197,7 @@ def _asgi(app: Any, path: str) -> Work:
 
         async def receive() -> dict[str, Any]:
             if not messages:
-                await loop.create_future()  # until the client goes away
+                await loop.create_future()  # until the client disconnects
             return messages.pop()
 
         async def send(message: dict[str, Any]) -> None:
@@ -213,7 +213,7 @@ def _asgi(app: Any, path: str) -> Work:
 
 
 def _served_by_sanic(app: Any, path: str) -> Work:
-    """Return what asks a Sanic application for a path, on a connection to its own server."""
+    """Return a function that requests a path from a Sanic application's own server."""
     headers = [f"{name}: {value}" for name, value in HEADERS.items()]
     request = "\r\n".join([f"GET {path} HTTP/1.1", *headers, "", ""]).encode()
     loop = asyncio.new_event_loop()
@@ -242,7 +242,7 @@ def _served_by_sanic(app: Any, path: str) -> Work:
 
 
 def _version_folder() -> str:
-    """Return a folder with a ``version.json``, which is kept as long as the process lives."""
+    """Return a folder with a ``version.json``, which lives as long as the process."""
     folder = tempfile.mkdtemp(prefix="dockerflow-benchmark-")
     version = {"version": "2026.11.0", "commit": "52ce614fbf99540a1bf6228e36be6cef63b4d73b"}
     pathlib.Path(folder, "version.json").write_text(json.dumps(version), encoding="utf-8")

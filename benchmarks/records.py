@@ -1,4 +1,4 @@
-"""Formatting log records, by these packages and by other formatters, set up as they document it."""
+"""Format log records with these packages and with others, each set up as its docs say."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _summary(number: int) -> logging.LogRecord:
 
 
 def _exception(number: int) -> logging.LogRecord:
-    """Return a record of an exception that came through five frames."""
+    """Return a record of an exception that passed through five frames."""
 
     def fall(depth: int) -> None:
         if depth:
@@ -102,7 +102,7 @@ def _structlog() -> logging.Formatter:
     return made
 
 
-_logging: Any = import_module("dockerflow.logging")  # the existing package has less in it
+_logging: Any = import_module("dockerflow.logging")  # the existing package has fewer names in it
 
 # The others are imported by name, since only one environment has them.
 _FORMATTERS: dict[str, Callable[[], logging.Formatter]] = {
@@ -116,9 +116,9 @@ _FORMATTERS: dict[str, Callable[[], logging.Formatter]] = {
 
 
 def measure(work: str, package: str) -> TimeFunc:
-    """Return what formats 256 different records, again and again.
+    """Return a function that formats 256 different records in a cycle.
 
-    :raises AssertionError: A line is no JSON object, or does not name its logger or path.
+    :raises AssertionError: A line is not a JSON object, or lacks its logger or path.
     """
     if work == "info":
         return _whole_calls(package)
@@ -139,7 +139,7 @@ def measure(work: str, package: str) -> TimeFunc:
 
 
 def _whole_calls(package: str) -> TimeFunc:
-    """Return what logs messages as an application does, to a stream that discards them."""
+    """Return a function that logs messages as an application does, to a discarding stream."""
     sys.stdout = stream = io.StringIO()
     if package == "by_hand":
         handler = MozlogHandler(name="shop")

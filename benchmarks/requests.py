@@ -1,4 +1,4 @@
-"""Measuring requests: what is added to one, and those of the endpoints."""
+"""Measure the time that a package adds to a request, and the time of the endpoints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .timing import TimeFunc, Work, added, in_child, timed
 
 
 def measure(framework: str, work: str, package: str) -> TimeFunc:
-    """Return what measures a request of a framework.
+    """Return a function that measures a request of a framework.
 
     :param work: "request" (what the package adds to one), the name of an endpoint, or
         "sync_checks" or "async_checks" (a heartbeat that has 16 of them).
@@ -39,13 +39,13 @@ def measure(framework: str, work: str, package: str) -> TimeFunc:
 
 
 def _with_summaries(ask: Work, path: str) -> Work:
-    """Have each request's summary written to ``/dev/null``, once it is seen that there is one.
+    """Send each request's summary to ``/dev/null``, after checking that there is one.
 
     :raises AssertionError: Requests leave no summary, or several.
     """
     logger = logging.getLogger("request.summary")
     logger.addHandler(logging.NullHandler())
-    ask(1)  # the existing package's FastAPI middleware adds a handler at the first one
+    ask(1)  # the existing package's FastAPI middleware adds a handler at the first request
     logger.setLevel(logging.INFO)
     logger.propagate = False
     lines = io.StringIO()

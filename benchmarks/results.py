@@ -1,4 +1,4 @@
-"""From the times of the rows to the tables of docs/benchmarks.md and its pictures."""
+"""Turn the measured times into the tables and pictures of docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PLACE = re.compile(
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured for a row.
+    """The measurements of a row.
 
-    :ivar ours: the seconds that one piece of our work took, in each round.
-    :ivar theirs: likewise, in the same rounds; empty where there is nothing to compare with.
+    :ivar ours: in each round, the seconds that these packages took for one piece of work.
+    :ivar theirs: the same for the other package; empty if there is none.
     """
 
     row: Row
@@ -32,12 +32,12 @@ class Result:
 
     @property
     def ratios(self) -> list[float]:
-        """How many times faster ours was in each round."""
+        """How many times faster these packages were in each round."""
         return [theirs / ours for theirs, ours in zip(self.theirs, self.ours, strict=True)]
 
     @property
     def cells(self) -> tuple[str, str, str, str]:
-        """Their time, ours, the median of the ratios, and the lowest and highest of them."""
+        """Their time, our time, the median of the ratios, and the lowest and highest ratio."""
         ours = duration(median(self.ours))
         if not self.theirs:
             return "-", ours, "-", ""
@@ -47,7 +47,7 @@ class Result:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in a unit in which it is easily read."""
+    """Return a time in a readable unit."""
     size, unit = (1e-3, "ms") if seconds >= 1e-3 else (1e-6, "µs")
     number = seconds / size
     digits = 0 if number >= 20 else 1 if number >= 1 else 2
@@ -55,7 +55,7 @@ def duration(seconds: float) -> str:
 
 
 def tables(results: Iterable[Result]) -> str:
-    """Return one table for each group of rows, in Markdown."""
+    """Return a Markdown table for each group of rows."""
     lines: list[str] = []
     for group, members in groupby(results, lambda each: each.row.group):
         found = list(members)
@@ -71,20 +71,20 @@ def tables(results: Iterable[Result]) -> str:
 
 
 def with_results(page: str, text: str) -> str:
-    """Return a page with a text in the place of its results.
+    """Return a page with its results replaced.
 
     :raises ValueError: The page has no place for them.
     """
     before, *after = _PLACE.split(page)
     if not after:
-        raise ValueError(f"docs/benchmarks.md has no place for results: {_PLACE.pattern}")
+        raise ValueError(f"docs/benchmarks.md has no comments around its results: {_PLACE.pattern}")
     return before + text + after[0]
 
 
-# The colours of text, of what is faint, and of bars, on a light and on a dark page.
+# The colours of text, of faint text, and of bars, on a light and on a dark page.
 _COLOURS = {"light": ("#1f2328", "#8b939c", "#2f6fb7"), "dark": ("#e2e6ea", "#7d858f", "#5b9ce0")}
 _WIDTH, _LEFT, _LINE = 850, 390, 22
-_LONGEST = 16  # a bar ends at that many times
+_LONGEST = 16  # bars end at this ratio
 
 
 def pictures(results: Iterable[Result]) -> dict[str, str]:

@@ -36,7 +36,7 @@ _FORMATTERS = {
     "structlog": "structlog with orjson",
 }
 _FORMATS = {"gcp": "Google Cloud", "console": "console"}
-# The existing package awaits no checks in these.
+# The existing package awaits no async checks in these.
 _ONLY_OURS = {f"{name}.async_checks" for name in ("flask", "django_wsgi", "django_asgi")}
 
 
@@ -44,10 +44,10 @@ _ONLY_OURS = {f"{name}.async_checks" for name in ("flask", "django_wsgi", "djang
 class Row:
     """One row.
 
-    :ivar group: the table that it stands in.
-    :ivar title: what the table says.
-    :ivar ours: the name of our work: ``logging`` or a framework, a dot, and what is done.
-    :ivar peer: the package that it is compared with, in place of the existing ``dockerflow``.
+    :ivar group: the table of the row.
+    :ivar title: the text of its first column.
+    :ivar ours: the name of the work: ``logging`` or a framework, a dot, and the kind of work.
+    :ivar peer: the package to compare with, instead of the existing ``dockerflow``.
     """
 
     group: str
@@ -57,12 +57,12 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The name of what it is compared with, and its own on the command line."""
+        """The name of the work to compare with; on the command line, the row's name."""
         return f"{self.ours}.{self.peer}" if self.peer else self.ours
 
     @property
     def is_compared(self) -> bool:
-        """Whether there is another package that does this work."""
+        """Whether another package does this work."""
         return self.ours not in _ONLY_OURS
 
 
@@ -75,18 +75,18 @@ ROWS = (
         for name, framework in _FRAMEWORKS.items()
     ),
     *(
-        Row("Beside mozlog", f"{_RECORDS[kind]}: {title}", f"logging.{kind}", name)
+        Row("Other formats", f"{_RECORDS[kind]}: {title}", f"logging.{kind}", name)
         for kind in ("summary", "message")
         for name, title in _FORMATS.items()
     ),
-    Row("Beside mozlog", "`logger.info`: `MozlogHandler` by hand", "logging.info", "by_hand"),
+    Row("Other formats", "`logger.info`: `MozlogHandler` by hand", "logging.info", "by_hand"),
     *(
-        Row("Beside other packages", f"{_RECORDS[kind]}: {title}", f"logging.{kind}", peer)
+        Row("Other packages", f"{_RECORDS[kind]}: {title}", f"logging.{kind}", peer)
         for kind in ("summary", "arguments", "exception")
         for peer, title in _FORMATTERS.items()
     ),
     *(
-        Row("Beside other packages", f"added to a request, {title} (id alone)", ours, peer)
+        Row("Other packages", f"added to a request, {title} (id alone)", ours, peer)
         for ours, peer, title in (
             ("fastapi.request", "asgi_correlation_id", "FastAPI: asgi-correlation-id"),
             ("django_wsgi.request", "django_guid", "Django WSGI: django-guid"),

@@ -1,4 +1,4 @@
-"""How work is timed."""
+"""Measure how long work takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BLOCK = 50
 
 
 def timed(work: Work, clock: Callable[[], float] = time.process_time) -> TimeFunc:
-    """Return what measures work, by CPU time unless another clock is given."""
+    """Return a function that measures work, by CPU time unless another clock is given."""
 
     def seconds(loops: int) -> float:
         start = clock()
@@ -27,9 +27,9 @@ def timed(work: Work, clock: Callable[[], float] = time.process_time) -> TimeFun
 
 
 def added(bare: TimeFunc, whole: TimeFunc) -> TimeFunc:
-    """Return what measures how much more time the whole work takes than the bare one.
+    """Return a function that measures how much longer the whole work takes than the bare work.
 
-    The two take turns in short blocks, so that both see the machine at the same speed.
+    The two alternate in short blocks, so that both run while the machine has the same speed.
     """
 
     def seconds(loops: int) -> float:
@@ -37,15 +37,15 @@ def added(bare: TimeFunc, whole: TimeFunc) -> TimeFunc:
         for start in range(0, loops, _BLOCK):
             count = min(_BLOCK, loops - start)
             difference += whole(count) - bare(count)
-        return max(difference, 1e-9)  # pyperf takes no time of zero or less
+        return max(difference, 1e-9)  # pyperf refuses times of zero or less
 
     return seconds
 
 
 def in_child(make: Callable[[], TimeFunc]) -> TimeFunc:
-    """Return what measures in a process of its own; call it before this one makes anything.
+    """Fork, and return a function that measures in the child; call it before building anything.
 
-    Django has one configuration for a process, and Sanic rewrites its classes for one application.
+    Django has one configuration per process, and Sanic rewrites its classes for one application.
     """
     fork = get_context("fork")
     here, there = fork.Pipe()

@@ -13,13 +13,13 @@ from . import records, requests
 
 
 def main() -> None:
-    """Measure the work that is named on the command line."""
+    """Measure the work named on the command line."""
     runner: Any = pyperf.Runner(processes=1, warmups=2, values=5, min_time=0.02)
-    runner.argparser.add_argument("name", help="such as logging.summary.structlog")
+    runner.argparser.add_argument("name", help="for example logging.summary.structlog")
     options = runner.parse_args()
     subject, work, package = f"{options.name}.dockerflow".split(".")[:3]
     if work == "request":
-        options.loops = 200  # a difference says nothing of how long it takes to measure
+        options.loops = 200  # a difference says nothing about how long the measurement takes
     if subject == "logging":
         seconds = records.measure(work, package)
     else:

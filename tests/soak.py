@@ -1,9 +1,9 @@
 """Run each example for minutes while its services come and go: ``hatch run soak``.
 
-Redis and PostgreSQL are killed and come back by turns, every five seconds. While both are up, the
-memory that the example's processes have allocated, their threads and their descriptors are counted.
-What is left after the first minute is divided in three: growth is what the least figure of the last
-third is above the least of the first, so that what is being served at the moment is none.
+Redis and PostgreSQL are killed and come back in turns, every five seconds. While both are up, the
+allocated memory, the threads and the descriptors of the example's processes are counted. The
+figures after the first minute are divided into thirds: growth is the minimum of the last third
+minus the minimum of the first, so that requests in progress don't count.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SERVERS: dict[str, Sequence[str]] = {
     "flask": (*GUNICORN, f"{EXAMPLES}/flask", "app:create_app()"),
     "sanic": (f"{EXAMPLES}/sanic/app.py",),
 }
-# In ten minutes 100,000 requests and 10,000 heartbeats. One in ten asks the database.
+# In ten minutes 100,000 requests and 10,000 heartbeats. One in ten uses the database.
 RATE = 110_000 / 600
 PATHS = [*["/__version__", "/missing", "/__lbheartbeat__"] * 3, "/", "/__heartbeat__"]
 PHASE = 5  # seconds
@@ -46,7 +46,7 @@ Figures = tuple[int, int, int]
 
 
 def main() -> int:
-    """Soak the examples that are named, print a table, and return the exit status."""
+    """Soak the named examples, print a table, and return the exit status."""
     parser = argparse.ArgumentParser(prog="hatch run soak", description=main.__doc__)
     parser.add_argument("names", nargs="*", help=f"{', '.join(SERVERS)}; default: all")
     parser.add_argument("--minutes", type=float, default=10, help="for each; default: 10")
@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def soak(name: str, seconds: float) -> tuple[Counter[str], Figures, Figures]:
-    """Return how often each path was asked, and the figures after the first minute and at last."""
+    """Return how often each path was requested, and the figures after one minute and at the end."""
     with contextlib.ExitStack() as stack:
         redis, postgres, server = RedisServer(), PostgresServer(), WebServer(SERVERS[name])
         for each in (redis, postgres, server):
@@ -107,7 +107,7 @@ def soak(name: str, seconds: float) -> tuple[Counter[str], Figures, Figures]:
 
 
 def ask(server: WebServer, end: float) -> Counter[str]:
-    """Send requests at an even rate until the end, and return how many of each path."""
+    """Send requests at an even rate until the end, and return the number for each path."""
     counts, paths = Counter[str](), itertools.cycle(PATHS)
     begin = time.monotonic()
     while (now := time.monotonic()) < end:
@@ -140,7 +140,7 @@ def measure(server: WebServer) -> Figures:
 
 
 def least(samples: Sequence[Figures]) -> Figures:
-    """Return the least of each figure."""
+    """Return the minimum of each figure."""
     memory, threads, descriptors = zip(*samples, strict=True)
     return min(memory), min(threads), min(descriptors)
 

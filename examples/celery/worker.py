@@ -1,10 +1,10 @@
-"""A small worker: it counts visits in Redis, and says how each task went.
+"""A small worker that counts visits in Redis and logs the result of each task.
 
-It needs a Redis, which ``REDIS_URL`` names::
+It needs a Redis server; ``REDIS_URL`` is its address::
 
     REDIS_URL=redis://:password@host:6379/0
 
-``LIVENESS_FILE`` names a file that it keeps fresh, for a probe.
+``LIVENESS_FILE`` is the path of a file that it touches regularly, for a probe.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from celery import Celery
 from dockerflow.celery import observe
 from dockerflow.logging import configure
 
-# Everything that is logged goes to stdout, with the id of the request that has sent a task.
+# All logs go to stdout, with the id of the request that has sent the task.
 configure("visits")
 log = logging.getLogger("visits")
 

@@ -1,6 +1,6 @@
-"""A small service: it counts visits in a database, and says how it is.
+"""A small service that counts visits in a database and reports its health.
 
-It runs with SQLite alone. ``DATABASE_URL`` and ``REDIS_URL`` name other backing services::
+By default it uses only SQLite. ``DATABASE_URL`` and ``REDIS_URL`` name other backing services::
 
     DATABASE_URL=postgresql+psycopg://user:password@host/database
     REDIS_URL=redis://:password@host:6379/0
@@ -26,8 +26,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from dockerflow.fastapi import Dockerflow, checks
 from dockerflow.logging import configure
 
-# All that is logged goes to stdout, the lines of servers included, with the id of its request:
-# JSON in a container, text for people in a terminal.
+# All logs, including the server's, go to stdout with the request id: JSON in a container, readable
+# text in a terminal.
 configure("visits")
 log = logging.getLogger("visits")
 
@@ -44,7 +44,7 @@ class Visit(Base):
 
 
 def create_app() -> FastAPI:
-    """Build the application, as ``uvicorn --factory`` calls it."""
+    """Create the application; ``uvicorn --factory`` calls this."""
     engine = create_async_engine(os.environ.get("DATABASE_URL", "sqlite+aiosqlite:///visits.db"))
     session = async_sessionmaker(engine)
     redis_url = os.environ.get("REDIS_URL")
@@ -56,7 +56,7 @@ def create_app() -> FastAPI:
             async with engine.begin() as connection:
                 await connection.run_sync(Base.metadata.create_all)
         except Exception:
-            log.exception("The tables could not be made: the service starts all the same")
+            log.exception("The tables could not be created: the service starts anyway")
         yield
         await engine.dispose()
         if cache is not None:

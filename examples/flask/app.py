@@ -1,6 +1,6 @@
-"""A small service: it counts visits in a database, and says how it is.
+"""A small service that counts visits in a database and reports its health.
 
-It runs with SQLite alone. ``DATABASE_URL`` and ``REDIS_URL`` name other backing services::
+By default it uses only SQLite. ``DATABASE_URL`` and ``REDIS_URL`` name other backing services::
 
     DATABASE_URL=postgresql+psycopg://user:password@host/database
     REDIS_URL=redis://:password@host:6379/0
@@ -20,8 +20,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from dockerflow.flask import Dockerflow, checks
 from dockerflow.logging import configure
 
-# All that is logged goes to stdout, the lines of servers included, with the id of its request:
-# JSON in a container, text for people in a terminal.
+# All logs, including the server's, go to stdout with the request id: JSON in a container, readable
+# text in a terminal.
 configure("visits")
 log = logging.getLogger("visits")
 
@@ -41,7 +41,7 @@ db = SQLAlchemy(model_class=Base)
 
 
 def create_app() -> Flask:
-    """Build the application, as ``flask run`` and gunicorn call it."""
+    """Create the application; ``flask run`` and gunicorn call this."""
     app = Flask(__name__)
     app.config["SQLALCHEMY_DATABASE_URI"] = os.environ.get("DATABASE_URL", "sqlite:///visits.db")
     app.config.from_prefixed_env()  # FLASK_DOCKERFLOW_CHECK_TIMEOUT=2, and so on
@@ -63,7 +63,7 @@ def create_app() -> Flask:
         try:
             db.create_all()
         except Exception:
-            log.exception("The tables could not be made: the service starts all the same")
+            log.exception("The tables could not be created: the service starts anyway")
 
     @app.get("/")
     def visit() -> str:

@@ -1,4 +1,4 @@
-"""gunicorn's own lines are logged as those of the service."""
+"""Log gunicorn's own lines in the same way as those of the service."""
 
 from dockerflow.logging import dict_config
 

@@ -1,6 +1,6 @@
-"""A small service: it counts visits in a database, and says how it is.
+"""A small service that counts visits in a database and reports its health.
 
-It runs with SQLite alone. ``DATABASE_URL`` and ``REDIS_URL`` name other backing services::
+By default it uses only SQLite. ``DATABASE_URL`` and ``REDIS_URL`` name other backing services::
 
     DATABASE_URL=postgresql+psycopg://user:password@host/database
     REDIS_URL=redis://:password@host:6379/0
@@ -39,10 +39,9 @@ class Visit(Base):
 
 
 def create_app() -> Sanic[Any, Any]:
-    """Build the application, as ``sanic --factory`` calls it in each of its processes."""
-    # SANIC_DOCKERFLOW_CHECK_TIMEOUT=2 and so on set the configuration. All that is logged goes to
-    # stdout, Sanic's lines included, with the id of its request: JSON in a container, text for
-    # people in a terminal.
+    """Create the application; ``sanic --factory`` calls this in each of its processes."""
+    # Variables such as SANIC_DOCKERFLOW_CHECK_TIMEOUT=2 set the configuration. All logs, including
+    # Sanic's, go to stdout with the request id: JSON in a container, readable text in a terminal.
     app: Sanic[Any, Any] = Sanic("visits", log_config=dict_config("visits"))
     app.config.MOTD = False
     engine = create_async_engine(os.environ.get("DATABASE_URL", "sqlite+aiosqlite:///visits.db"))
@@ -65,7 +64,7 @@ def create_app() -> Sanic[Any, Any]:
             async with engine.begin() as connection:
                 await connection.run_sync(Base.metadata.create_all)
         except Exception:
-            log.exception("The tables could not be made: the service starts all the same")
+            log.exception("The tables could not be created: the service starts anyway")
 
     @app.after_server_stop
     async def close(app: Sanic[Any, Any]) -> None:
@@ -89,5 +88,5 @@ if __name__ == "__main__":
     create_app().run(
         host=os.environ.get("HOST", "127.0.0.1"),
         port=int(os.environ.get("PORT", "8000")),
-        single_process=True,  # a container's one process, which the platform multiplies
+        single_process=True,  # one process per container; the platform adds containers
     )

@@ -1,1 +1,1 @@
-"""Tests of the adapters, through real requests to small applications."""
+"""Tests of the adapters, with real requests to small applications."""

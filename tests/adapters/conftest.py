@@ -1,4 +1,4 @@
-"""Fixtures of the adapter tests: each framework in turn, and what it logs."""
+"""Fixtures of the adapter tests: each framework in turn, and its log."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def start(framework: Framework) -> Iterator[Callable[..., RunningApp]]:
 
 
 class Log(logging.Handler):
-    """The records of all loggers, as the lines that mozlog makes of them at that moment."""
+    """The records of all loggers, formatted by mozlog at the moment they are logged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Log(logging.Handler):
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The fields of the one request summary there must be."""
+        """The fields of the only request summary."""
         (fields,) = self.summaries
         assert isinstance(fields, dict)
         return fields
@@ -71,7 +71,7 @@ class Log(logging.Handler):
 
 @pytest.fixture(autouse=True)
 def _summary_logger() -> Iterator[None]:
-    """Leave the logger of the summaries as it was: an adapter may set it up by itself."""
+    """Restore the logger of the summaries afterwards: an adapter may configure it."""
     logger = logging.getLogger("request.summary")
     level, handlers = logger.level, logger.handlers[:]
     yield
@@ -81,7 +81,7 @@ def _summary_logger() -> Iterator[None]:
 
 @pytest.fixture
 def log() -> Iterator[Log]:
-    """Collect what is logged from level INFO on."""
+    """Collect the records from level INFO on."""
     handler = Log()
     root = logging.getLogger()
     level = root.level

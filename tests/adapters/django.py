@@ -1,4 +1,4 @@
-"""Requests to Django applications: to the views of the conformance suite, or to one of a test.
+"""Requests to Django applications: to the views of the conformance suite, or to a test's own view.
 
 Its settings are those of :mod:`tests.adapters.apps.django`.
 """
@@ -67,7 +67,7 @@ BOTH = pytest.mark.parametrize("answer", [get, aget], ids=["wsgi", "asgi"])
 
 
 def heartbeat(answer: Get = get, **settings: Any) -> Any:
-    """Return what is answered as JSON."""
+    """Return the answer's JSON."""
     return json.loads(answer("/__heartbeat__", **settings).body)
 
 
@@ -78,7 +78,7 @@ def call(environ: dict[str, Any]) -> Any:
 
 
 def sync(get_response: View) -> View:
-    """Be a middleware that knows no async, which Django takes any function for."""
+    """Be a sync-only middleware, which is what Django assumes of any function."""
     return get_response
 
 
@@ -94,7 +94,7 @@ def migrate() -> None:
 
 @contextlib.contextmanager
 def alone() -> Generator[None]:
-    """Show what a test's own checks say, over a database with its tables."""
+    """Show the messages of a test's own checks, over a database with its tables."""
     migrate()
     default_registry.forget_results()
     registered = set(django_registry.registered_checks)

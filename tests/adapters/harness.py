@@ -1,4 +1,4 @@
-"""What a framework brings to the conformance suite: an application, and its differences on purpose.
+"""What each framework gives the conformance suite: an application, and its intended differences.
 
 Each framework has a module in :mod:`tests.adapters.apps` of its own name with ``FRAMEWORKS``. Its
 ``start`` builds an application with these routes and the Dockerflow extension:
@@ -14,7 +14,7 @@ Each framework has a module in :mod:`tests.adapters.apps` of its own name with `
 ``/redirect``         302 to ``/``
 ``/stream``           ``one``, ``two``, ``three`` in chunks; each logs its text on ``app``
 ``/stream-fails``     ``one``, then ``RuntimeError("cut")``
-``/endless``          ``more`` in chunks of 64 kB, until the client goes away
+``/endless``          ``more`` in chunks of 64 kB, until the client disconnects
 ``/echo``             the request's method and body, for any method
 ``/cached``           ``hello`` with ``Cache-Control: public, max-age=60``
 ===================== ============================================================================
@@ -41,9 +41,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back from an application.
+    """The response of an application.
 
-    :param error: the exception that left the application to its server, if one did.
+    :param error: the exception that the application raised to its server, if any.
     """
 
     status: int
@@ -52,17 +52,17 @@ class Answer:
     error: BaseException | None = None
 
     def header(self, name: str) -> str | None:
-        """Return the one value of a header, ``None`` where it is absent."""
+        """Return the value of a header that occurs once, ``None`` if it is absent."""
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         assert len(values) < 2, f"{name} is there {len(values)} times: {values}"
         return values[0] if values else None
 
 
 class RequestOptions(TypedDict, total=False):
-    """What a request may have besides its path and method.
+    """The parts of a request besides its path and method.
 
     ``query`` is the raw query string; ``read`` is the number of body chunks after which the client
-    goes away, which by default reads to the end.
+    disconnects. By default it reads to the end.
     """
 
     query: str
@@ -75,17 +75,17 @@ class RunningApp(Protocol):
     """An application that answers requests."""
 
     def request(self, path: str, method: str = "GET", **options: Unpack[RequestOptions]) -> Answer:
-        """Send a request and return the answer when the application is done with it."""
+        """Send a request and return the answer when the application has finished."""
         ...
 
     def close(self) -> None:
-        """End the application."""
+        """Stop the application."""
         ...
 
 
 @dataclass(frozen=True)
 class Options:
-    """How an application is to be set up.
+    """How to set up an application.
 
     :param settings: the application's ``DOCKERFLOW_`` settings.
     :param checks: registered, by name, in a registry of its own.
@@ -107,15 +107,15 @@ class Options:
 
 @dataclass(frozen=True)
 class Framework:
-    """One framework, and its differences on purpose.
+    """One framework, and its intended differences.
 
     :param start: builds and starts an application.
-    :param logger: the logger of ``/__error__`` and of the adapter's own troubles.
-    :param lbheartbeat_body: what ``/__lbheartbeat__`` answers.
+    :param logger: the logger of ``/__error__`` and of the adapter's own errors.
+    :param lbheartbeat_body: the body of ``/__lbheartbeat__``.
     :param trailing_slash: whether the endpoints answer with a trailing slash, too.
     :param decoded_path: whether the application sees a path without its percent-escapes.
-    :param longest_header: the length of the longest header value that is let through.
-    :param crash_page_has_id: whether the page of an unhandled exception passes the adapter.
+    :param longest_header: the length of the longest header value that is accepted.
+    :param crash_page_has_id: whether the page of an unhandled exception passes through the adapter.
     :param async_callbacks: whether a version callback may be async.
     """
 
@@ -134,7 +134,7 @@ FRAMEWORKS = ("flask", "sanic", "fastapi", "django")
 
 
 def installed_frameworks() -> list[Framework]:
-    """Return the frameworks whose adapters this environment has, with each of their servers."""
+    """Return the frameworks whose adapters are installed, with each of their servers."""
     modules = [
         importlib.import_module(f"tests.adapters.apps.{name}")
         for name in FRAMEWORKS
@@ -154,7 +154,7 @@ def environ_of(
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
 ) -> dict[str, Any]:
-    """Build the WSGI environment of a request, its path and headers as raw as a server has them."""
+    """Build the WSGI environment of a request, with path and headers as raw as on a server."""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -171,13 +171,13 @@ def environ_of(
 
 
 class WSGIApp:
-    """A WSGI application, called as PEP 3333 asks of a server."""
+    """A WSGI application, called as PEP 3333 requires of a server."""
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self.app = app
 
     def request(self, path: str, method: str = "GET", **options: Unpack[RequestOptions]) -> Answer:
-        """Send a request; a client that goes away is a body closed before its end."""
+        """Send a request; for a client that disconnects, close the body before its end."""
         query, headers = options.get("query", ""), options.get("headers")
         environ = environ_of(path, method, query, headers, options.get("body", b""))
         read = options.get("read")
@@ -205,13 +205,13 @@ class WSGIApp:
         return Answer(int(status[:3]), sent, b"".join(chunks), error)
 
     def close(self) -> None:
-        """Nothing is to be ended."""
+        """Do nothing."""
 
 
 class ASGIApp:
-    """An ASGI application on an event loop of its own, called as the ASGI specification asks.
+    """An ASGI application on an event loop of its own, called as the ASGI specification requires.
 
-    :param lifespan: whether its start-up is waited for, and its shutdown.
+    :param lifespan: whether to wait for its start-up and shutdown.
     """
 
     def __init__(self, app: Callable[..., Any], *, lifespan: bool = False) -> None:
@@ -244,13 +244,13 @@ class ASGIApp:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     def request(self, path: str, method: str = "GET", **options: Unpack[RequestOptions]) -> Answer:
-        """Send a request and return the answer when the application is done with it."""
+        """Send a request and return the answer when the application has finished."""
         return self.submit(self.exchange(path, method, **options)).result(30)
 
     async def exchange(
         self, path: str, method: str = "GET", **options: Unpack[RequestOptions]
     ) -> Answer:
-        """Do what :meth:`request` does, in the application's loop; many may run at once."""
+        """Do the same as :meth:`request`, in the application's loop; many may run at once."""
         body = options.get("body", b"")
         headers = {
             "Host": "localhost",
@@ -308,7 +308,7 @@ class ASGIApp:
         return Answer(start.get("status", 500), sent, b"".join(chunks), error)
 
     def close(self) -> None:
-        """End the application and its loop."""
+        """Stop the application and its loop."""
         self.loop.call_soon_threadsafe(self._events.put_nowait, {"type": "lifespan.shutdown"})
         self._thread.join(30)
         assert not self._thread.is_alive()

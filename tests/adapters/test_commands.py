@@ -1,4 +1,4 @@
-"""The commands that run the checks of an application in a process of their own."""
+"""The commands that run an application's checks in a process of their own."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def run(folder: pathlib.Path, framework: str, *arguments: str) -> subprocess.Com
 
 @each_command
 def test_heartbeat(tmp_path: pathlib.Path, framework: str, command: tuple[str, ...]) -> None:
-    """The checks of the heartbeat run, with its time limits, and are shown whatever it shows."""
+    """The heartbeat's checks run with its time limits, and details are shown in any case."""
     done = run(tmp_path, framework, *command)
     assert done.returncode == 1, done.stderr
     title, *rows = done.stdout.splitlines()
@@ -142,7 +142,7 @@ def test_heartbeat(tmp_path: pathlib.Path, framework: str, command: tuple[str, .
 
 @each_command
 def test_json(tmp_path: pathlib.Path, framework: str, command: tuple[str, ...]) -> None:
-    """With --json, standard output has what the heartbeat answers."""
+    """With --json, standard output is the body of the heartbeat."""
     answer = json.loads(run(tmp_path, framework, *command, "--json").stdout)
     assert (answer["status"], answer["checks"]["warns"]) == ("error", "warning")
     assert answer["details"]["fails"]["messages"] == {"fails": "now"}
@@ -150,7 +150,7 @@ def test_json(tmp_path: pathlib.Path, framework: str, command: tuple[str, ...]) 
 
 @each_command
 def test_a_group(tmp_path: pathlib.Path, framework: str, command: tuple[str, ...]) -> None:
-    """With --group its checks run alone; for an unknown one, status 2 and those there are."""
+    """With --group only its checks run; an unknown one gives status 2 and the known groups."""
     done = run(tmp_path, framework, *command, "--group", "gate")
     _, row = done.stdout.splitlines()
     assert (done.returncode, row.split()[:2]) == (0, ["warning", "warns"])

@@ -1,4 +1,4 @@
-"""The databases and caches of Django, as the checks find them."""
+"""Django's databases and caches, as checks see them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def _alone() -> Iterator[None]:
 
 
 def count() -> Iterator[Any]:
-    """Be a check that says how many users there are."""
+    """Return the number of users as a message."""
     yield Info(str(User.objects.count()))
 
 
 async def count_async() -> Any:
-    """Be an async check that says the same."""
+    """Return the number of users, asynchronously."""
     return Info(str(await User.objects.acount()))
 
 
@@ -54,7 +54,7 @@ async def count_async() -> Any:
     ids=["wsgi", "asgi", "async check"],
 )
 def test_connections_of_checks(answer: Get, check: Any) -> None:
-    """A connection that a check opens is its own thread's, and closed after it."""
+    """A connection that a check opens belongs to its own thread, and is closed after the check."""
     opened: list[tuple[Any, Any]] = []
 
     def note(connection: Any, **kwargs: Any) -> None:
@@ -75,12 +75,12 @@ def test_connections_of_checks(answer: Get, check: Any) -> None:
 
 @async_only_middleware
 def async_only(get_response: View) -> View:
-    """Be a middleware that knows no sync."""
+    """Be an async-only middleware."""
     return get_response
 
 
 def test_async_check_beneath_an_async_middleware() -> None:
-    """Under WSGI an async check may use the ORM beneath a middleware that knows no sync."""
+    """Under WSGI an async check may use the ORM beneath an async-only middleware."""
     default_registry.register(count_async)
     assert heartbeat(MIDDLEWARE=[f"{__name__}.async_only", OURS])["status"] == "info"
 
@@ -93,7 +93,7 @@ async def get_asgi(path: str) -> Any:
 @pytest.mark.parametrize("check", [count, count_async])
 @pytest.mark.parametrize("client_get", [Client().get, get_asgi], ids=["wsgi", "asgi"])
 def test_within_an_atomic_block(check: Any, client_get: Callable[..., Any]) -> None:
-    """Within an atomic block, as in a TestCase, checks see what is in it, and leave it open."""
+    """Within an atomic block, as in a TestCase, checks see its changes and leave it open."""
     default_registry.register(check, name="check")
     with transaction.atomic(), override_settings(DOCKERFLOW_CHECKS=[CONNECTED]):
         User.objects.create(username="uncommitted")
@@ -106,7 +106,7 @@ def test_within_an_atomic_block(check: Any, client_get: Callable[..., Any]) -> N
 
 @BOTH
 def test_database_in_memory(answer: Get) -> None:
-    """With SQLite in memory what checks the database runs in the caller, and other checks don't."""
+    """With SQLite in memory only checks of the database run in the caller's thread."""
     threads: dict[str, threading.Thread] = {}
 
     def asking() -> None:
@@ -127,7 +127,7 @@ def test_database_in_memory(answer: Get) -> None:
 
 @BOTH
 def test_no_clock(answer: Get) -> None:
-    """Without a clock checks use the caller's connections, under ASGI too, and leave them open."""
+    """Without a time limit checks use the caller's connections, and leave them open."""
     default_registry.register(count)
     with mock.patch.dict(connection.settings_dict, CONN_MAX_AGE=None):
         connection.ensure_connection()
@@ -140,10 +140,10 @@ def test_no_clock(answer: Get) -> None:
 
 
 class Apart:
-    """A database router that keeps sessions alone in the second database."""
+    """A database router that puts only sessions into the second database."""
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
-        """Say which application's tables belong where."""
+        """Return whether an application's tables belong in a database."""
         return (app_label == "sessions") is (db == "other")
 
 
@@ -166,7 +166,7 @@ def broken(tmp_path: pathlib.Path) -> Iterator[None]:
 
 
 def test_several_databases(other: str) -> None:
-    """Each database is checked, and for the migrations that routers send there."""
+    """Each database is checked, including the migrations that routers allow there."""
     databases = ["default", other]
     assert check_database_connected(databases=databases) == []
     assert check_migrations_applied(databases=databases) == []
@@ -177,7 +177,7 @@ def test_several_databases(other: str) -> None:
 
 
 def test_several_databases_that_are_down(other: str, broken: None) -> None:
-    """Each database that is down is named, but for the default one."""
+    """Each database that is down is named, except the default one."""
     connections[other].settings_dict["NAME"] = connection.settings_dict["NAME"]
     body = heartbeat(DOCKERFLOW_CHECKS=[CONNECTED])
     (text,) = body["details"]["check_database_connected"]["messages"].values()
@@ -187,7 +187,7 @@ def test_several_databases_that_are_down(other: str, broken: None) -> None:
 
 @BOTH
 def test_migrations_found_clean_are_kept(answer: Get, clock: mock.Mock) -> None:
-    """A database without unapplied migrations is asked again after a minute or a migration."""
+    """A database without unapplied migrations is queried again after a minute or a migration."""
 
     def status() -> Any:
         return heartbeat(answer, DOCKERFLOW_CHECKS=[MIGRATED])["checks"]["check_migrations_applied"]
@@ -222,7 +222,7 @@ def test_nothing_is_kept_in_tests(client_get: Callable[..., Any]) -> None:
 
 
 def test_connection_that_was_cut() -> None:
-    """A connection that the calling thread has open, and that has been cut, is replaced."""
+    """A broken connection that the calling thread has open is replaced."""
     connection.ensure_connection()
     with mock.patch.object(connection, "is_usable", side_effect=[False, True]):
         assert check_database_connected() == []
@@ -233,9 +233,9 @@ def test_connection_that_was_cut() -> None:
 
 
 def test_connection_of_a_pool_without_a_check() -> None:
-    """Where the pool knows no check(), the connection that was cut is still replaced."""
+    """If the pool has no check(), a broken connection is still replaced."""
     connection.ensure_connection()
-    pool = object()  # as Oracle's, which no test can start
+    pool = object()  # as Oracle's, which this test can't start
     with (
         mock.patch.object(connection, "pool", pool, create=True),
         mock.patch.object(connection, "is_usable", side_effect=[False, True]),
@@ -245,7 +245,7 @@ def test_connection_of_a_pool_without_a_check() -> None:
 
 @pytest.mark.parametrize("engine", ["django.db.backends.dummy", "acme.no.such"])
 def test_misconfigured_database(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
-    """A database without a driver is said to be misconfigured."""
+    """A database without a driver is reported as misconfigured."""
     monkeypatch.setitem(connections.settings["default"], "ENGINE", engine)
     body = heartbeat(DOCKERFLOW_CHECKS=[CONNECTED, MIGRATED])
     found = [id for each in body["details"].values() for id in each["messages"]]
@@ -275,7 +275,7 @@ DJANGO_REDIS = "django_redis.cache.RedisCache"
     ],
 )
 def test_redis_that_is_not_there(backend: str, location: str, id: str) -> None:
-    """A cache without Redis, a client or an answer is said to be so by its own id."""
+    """A cache without Redis, without a client or without an answer is reported under its own id."""
     caches = {"default": {"BACKEND": backend, "LOCATION": location}}
     body = heartbeat(CACHES=caches, DOCKERFLOW_CHECKS=[REDIS])
     ((found, text),) = body["details"]["check_redis_connected"]["messages"].items()

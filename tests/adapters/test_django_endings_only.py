@@ -31,7 +31,7 @@ def ended(log: Log) -> tuple[int, int]:
 
 @pytest.mark.parametrize("where", ["/", "/stream", "/boom", "/missing"])
 def test_no_thread_hop(where: str) -> None:
-    """Under ASGI no request is sent to a thread more than without the middleware."""
+    """Under ASGI no request makes more thread hops than without the middleware."""
     counts: list[int] = []
     original = SyncToAsync.__call__
     for stack in ([], [OURS]):
@@ -44,7 +44,7 @@ def test_no_thread_hop(where: str) -> None:
 
 @pytest.mark.parametrize("stack", [[SYNC, OURS], [OURS, SYNC]])
 def test_beside_a_sync_middleware(stack: list[str], log: Log) -> None:
-    """A middleware that knows no async changes neither ids nor records."""
+    """A sync-only middleware changes neither ids nor records."""
     assert aget("/stream", MIDDLEWARE=stack).body == b"onetwothree"
     assert [line["Fields"]["rid"] for line in log.of("app")] == [log.summary["rid"]] * 3
     assert ended(log) == (200, 0)
@@ -55,14 +55,14 @@ def test_beside_a_sync_middleware(stack: list[str], log: Log) -> None:
 
 @pytest.fixture
 def page(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A file that is worth several chunks."""
+    """A file of several chunks."""
     page = tmp_path / "page.txt"
     page.write_bytes(b"x" * 10_000)
     return page
 
 
 def test_file_wrapper(page: pathlib.Path, log: Log) -> None:
-    """A file reaches the server's own wrapper as it is, and its closing is the end."""
+    """A file reaches the server's own wrapper unchanged, and closing it ends the request."""
     with serving(lambda request: FileResponse(page.open("rb"))):
         body = call({**environ_of("/page"), "wsgi.file_wrapper": FileWrapper})
     assert type(body) is FileWrapper
@@ -76,7 +76,7 @@ def test_file_wrapper(page: pathlib.Path, log: Log) -> None:
 
 @pytest.mark.parametrize(("read", "code"), [(None, 200), (1, 499), (0, 499)])
 def test_file_without_wrapper(page: pathlib.Path, log: Log, read: int | None, code: int) -> None:
-    """A file that the server reads chunk by chunk is seen to its end, or to the client's."""
+    """A file that the server reads chunk by chunk is recorded when it ends or the client leaves."""
     file = page.open("rb")
     answer = get("/", lambda request: FileResponse(file), sent={"read": read})
     assert (answer.status, answer.header("Content-Length")) == (200, "10000")
@@ -86,7 +86,7 @@ def test_file_without_wrapper(page: pathlib.Path, log: Log, read: int | None, co
 
 
 def test_file_under_asgi(page: pathlib.Path, log: Log) -> None:
-    """A sync body under ASGI warns as Django does, once, and arrives whole."""
+    """A sync body under ASGI causes Django's own warning, once, and arrives whole."""
     warned: list[str] = []
     for stack in ([], [OURS]):
         with pytest.warns(match="must consume synchronous") as caught:
@@ -102,7 +102,7 @@ def test_file_under_asgi(page: pathlib.Path, log: Log) -> None:
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
 @pytest.mark.parametrize("after", [[], [SYNC]], ids=["ours last", "sync last"])
 def test_middleware_that_goes_over_a_sync_body(answer: Get, log: Log, after: list[str]) -> None:
-    """A sync body stays one, under ASGI too, for the middleware before ours, and is recorded."""
+    """For outer middleware, a sync body stays sync, under ASGI too, and is recorded."""
     page = answer(
         "/",
         lambda request: StreamingHttpResponse(iter([b"one" * 100, b"two" * 100])),
@@ -115,13 +115,13 @@ def test_middleware_that_goes_over_a_sync_body(answer: Get, log: Log, after: lis
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
 def test_client_that_leaves_a_file_under_asgi(log: Log) -> None:
-    """A client that goes away in the middle of a sync body under ASGI is 499."""
+    """A client that disconnects in the middle of a sync body under ASGI is 499."""
     aget("/", lambda request: FileResponse(io.BytesIO(b"x" * 200_000)), sent={"read": 1})
     assert ended(log) == (499, 0)
 
 
 def test_closing_a_generator(log: Log) -> None:
-    """What a generator logs when it is closed bears the id, and comes before the record."""
+    """Lines that a generator logs when it is closed have the id, and come before the record."""
 
     def chunks() -> Iterator[bytes]:
         try:
@@ -138,7 +138,7 @@ def test_closing_a_generator(log: Log) -> None:
 
 
 def replacing(get_response: View) -> View:
-    """Be a middleware that drops what it gets, as one that answers 304 does."""
+    """Be a middleware that drops the response, like one that answers 304."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         get_response(request)
@@ -148,7 +148,7 @@ def replacing(get_response: View) -> View:
 
 
 def test_response_that_is_dropped(log: Log) -> None:
-    """A streamed response that another middleware drops is recorded as it was."""
+    """A streamed response that another middleware drops is recorded with its own status."""
     assert get("/stream", MIDDLEWARE=[f"{__name__}.replacing", OURS]).status == 304
     gc.collect()
     assert ended(log) == (200, 0)

@@ -1,4 +1,4 @@
-"""What only Django has: settings, URLs, its check framework, signals."""
+"""Django only: settings, URLs, its check framework, signals."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def _alone() -> Iterator[None]:
 
 
 class Mine(DockerflowMiddleware):
-    """A middleware of a project, with a method in sync."""
+    """A project's middleware, with a sync method."""
 
     def process_request(self, request: Any) -> Any:
-        """Hand on."""
+        """Return the response."""
         return super().process_request(request)
 
 
@@ -57,7 +57,7 @@ class Included:
 
 
 def manage_check() -> str:
-    """Return what manage.py check says."""
+    """Return the output of manage.py check."""
     output = io.StringIO()
     call_command("check", stdout=output, stderr=output)
     return output.getvalue()
@@ -70,7 +70,7 @@ def manage_check() -> str:
     ("hosts", "refusal"), [(["example.org"], 400), (["*"], 301)], ids=["host", "https"]
 )
 def test_placed_first(hosts: list[str], refusal: int) -> None:
-    """Placed first, the endpoints answer before hosts, SSL and users are asked about."""
+    """Placed first, the endpoints answer before checks of host, HTTPS and login."""
     stack = [OURS, SECURITY, "django.middleware.common.CommonMiddleware"]
     guards: dict[str, Any] = {"ALLOWED_HOSTS": hosts, "SECURE_SSL_REDIRECT": True}
     statuses = [
@@ -82,7 +82,7 @@ def test_placed_first(hosts: list[str], refusal: int) -> None:
 
 @pytest.mark.parametrize("where", ["/x__lbheartbeat__", "/__lbheartbeat__//"])
 def test_other_paths(where: str) -> None:
-    """Paths that look like an endpoint are the application's own."""
+    """Paths that only look like an endpoint are the application's own."""
     assert get(where).status == 404
 
 
@@ -101,7 +101,7 @@ def test_urls() -> None:
 
 
 def test_urls_of_a_project_that_guards_its_views(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a transaction for each request nor a login stands before a probe."""
+    """Neither ATOMIC_REQUESTS nor a required login stops a probe."""
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
     stack: list[str] = []
     if django.VERSION >= (5, 1):
@@ -151,7 +151,7 @@ def test_views_by_themselves() -> None:
 
 
 def version_of(root: str) -> dict[str, Any]:
-    """Be a version callback that asks the database."""
+    """Be a version callback that queries the database."""
     return {"version": root, "users": User.objects.count()}
 
 
@@ -196,7 +196,7 @@ def acme_check(app_configs: Any, **kwargs: Any) -> list[Any]:
 
 
 class Elsewhere:
-    """Another place with a check of the same name."""
+    """A namespace for another check of the same name."""
 
     @staticmethod
     def acme_check(**kwargs: Any) -> list[Any]:
@@ -217,7 +217,7 @@ def test_default_checks() -> None:
 
 @BOTH
 def test_arguments(answer: Get) -> None:
-    """Checks get what Django's framework gives, as far as they take it."""
+    """Checks get the arguments of Django's framework, as far as they accept them."""
 
     @default_registry.register
     def takes_one(databases: Any) -> Any:
@@ -234,7 +234,7 @@ def test_arguments(answer: Get) -> None:
 
 
 def test_checks_of_one_name() -> None:
-    """Two checks of one name are told apart by their dotted paths, and one check runs once."""
+    """Two checks of one name are shown by their dotted paths; a check listed twice runs once."""
     django_registry.register(Elsewhere.acme_check)
     django_registry.register(acme_check)
     found = heartbeat(DOCKERFLOW_CHECKS=[ACME, ACME])["checks"]
@@ -245,7 +245,7 @@ def test_checks_of_one_name() -> None:
 
 @BOTH
 def test_groups_by_dotted_path(answer: Get) -> None:
-    """A group knows a check by the name that is shown, or by its dotted path."""
+    """A group can name a check by its shown name or by its dotted path."""
     django_registry.register(acme_check)
     default_registry.register(list, name="mine")
     groups = {"name": ["acme_check"], "path": [ACME, "acme_check", "builtins.list"]}
@@ -261,7 +261,7 @@ def test_groups_by_dotted_path(answer: Get) -> None:
 
 
 def test_included_groups() -> None:
-    """The URLs that a project includes have those of groups, with the name heartbeat_group."""
+    """The URLs that a project includes contain those of groups, named heartbeat_group."""
     with serving(Included, MIDDLEWARE=[]):
         assert Client().get("/ops/__heartbeat__/ready").status_code == 404
         with override_settings(DOCKERFLOW_HEARTBEAT_GROUPS={"ready": []}):
@@ -272,7 +272,7 @@ def test_included_groups() -> None:
 
 
 def test_checks_of_django() -> None:
-    """Other code's checks run, Django's own only if they are listed, or all are asked for."""
+    """Other code's checks run; Django's own run only if they are listed, or all are requested."""
     django_registry.register(acme_check)
     assert heartbeat()["checks"] == {"acme_check": "info"}
     listed = ["django.core.checks.security.base.check_secret_key"]
@@ -283,7 +283,7 @@ def test_checks_of_django() -> None:
 
 
 def test_checks_of_installed_packages(tmp_path: pathlib.Path) -> None:
-    """Of the checks registered with Django, an installed package's run only where all are to."""
+    """An installed package's checks, registered with Django, run only if all are requested."""
     folder = tmp_path / "site-packages"
     folder.mkdir()
     source = "from django.core.checks import Info\ndef complains(**kwargs): return [Info('x')]\n"
@@ -298,7 +298,7 @@ def test_checks_of_installed_packages(tmp_path: pathlib.Path) -> None:
 
 
 def test_silenced_checks(log: Log) -> None:
-    """SILENCED_SYSTEM_CHECKS counts as it is at that moment, also where it was appended to."""
+    """SILENCED_SYSTEM_CHECKS is read at each heartbeat, so appending to it works too."""
     default_registry.register(acme_check)
     with override_settings(SILENCED_SYSTEM_CHECKS=[]):
         assert heartbeat()["status"] == "info"
@@ -309,7 +309,7 @@ def test_silenced_checks(log: Log) -> None:
 
 @BOTH
 def test_unknown_check(log: Log, answer: Get) -> None:
-    """A path that leads nowhere fails the heartbeat, and the log names it."""
+    """A path that can't be imported fails the heartbeat, and the log names it."""
     assert heartbeat(answer, DOCKERFLOW_CHECKS=None)["checks"] == {}
     found = heartbeat(answer, DOCKERFLOW_CHECKS=["acme.no.such", ACME])["checks"]
     assert found == {"such": "error", "acme_check": "info"}
@@ -328,7 +328,7 @@ def test_unknown_check(log: Log, answer: Get) -> None:
     ids=str,
 )
 def test_wrong_settings(wrong: dict[str, Any]) -> None:
-    """A wrong setting is an error of manage.py check, and changes no answer but the endpoint's."""
+    """An invalid setting is an error of manage.py check, and changes only its own endpoint."""
     (name,) = wrong
     with override_settings(**wrong), pytest.raises(SystemCheckError, match=name):
         manage_check()
@@ -338,16 +338,16 @@ def test_wrong_settings(wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("ours", [OURS, f"{__name__}.Mine"])
 def test_middleware_that_is_not_first(ours: str) -> None:
-    """manage.py check warns where another middleware may answer before ours, and still passes."""
+    """manage.py check warns if another middleware may answer before ours, and still passes."""
     with override_settings(MIDDLEWARE=[SECURITY, ours]):
-        assert f"(dockerflow.W001) {SECURITY} stands before" in manage_check()
+        assert f"(dockerflow.W001) {SECURITY} comes before" in manage_check()
     for stack in ([ours, SECURITY], [SECURITY], [SYNC, ours]):
         with override_settings(MIDDLEWARE=stack):
             assert "dockerflow.W001" not in manage_check()
 
 
 def test_details_by_default() -> None:
-    """The heartbeat shows its details where DEBUG is on."""
+    """The heartbeat shows its details if DEBUG is on."""
     with override_settings():
         del settings.DOCKERFLOW_HEARTBEAT_SHOW_DETAILS
         assert heartbeat(DEBUG=False) == {"status": "ok"}
@@ -359,7 +359,7 @@ def test_details_by_default() -> None:
 
 @BOTH
 def test_signal_of_a_group(answer: Get) -> None:
-    """The signal of a group's heartbeat has the name of the group, and no other has one."""
+    """Only the signal of a group's heartbeat has the name of the group."""
     received: list[dict[str, Any]] = []
 
     def receiver(signal: Any, sender: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""What only Django has of requests: middleware stack, subclasses, exceptions, users."""
+"""Requests in Django only: middleware stack, subclasses, exceptions, users."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from tests.adapters.harness import environ_of
 
 @pytest.fixture
 def middleware() -> DockerflowMiddleware:
-    """The middleware around a view, by itself."""
+    """The middleware around a view, called directly."""
     return DockerflowMiddleware(hello)
 
 
 @pytest.fixture
 def request_() -> Any:
-    """A request that no handler has seen."""
+    """A request that no handler has processed."""
     return RequestFactory().get("/")
 
 
@@ -42,7 +42,7 @@ def request_() -> Any:
 
 
 def test_methods(middleware: DockerflowMiddleware, request_: Any, log: Log) -> None:
-    """process_request and process_response, called by themselves, make the one record."""
+    """process_request and process_response, called directly, write one record."""
     assert middleware.process_request(request_) is None
     assert request_id_context.get() == request_._id
     assert isinstance(request_._start_timestamp, float)
@@ -55,7 +55,7 @@ def test_methods(middleware: DockerflowMiddleware, request_: Any, log: Log) -> N
 
 
 def test_method_before_the_call(middleware: DockerflowMiddleware, request_: Any, log: Log) -> None:
-    """A request that process_request has begun is ended by the call, and takes its id with it."""
+    """After process_request, calling the middleware ends the request and removes its id."""
     middleware.process_request(request_)
     middleware(request_)
     assert log.summary["code"] == 200
@@ -63,7 +63,7 @@ def test_method_before_the_call(middleware: DockerflowMiddleware, request_: Any,
 
 
 def test_process_exception(middleware: DockerflowMiddleware, request_: Any, log: Log) -> None:
-    """process_exception, called by itself, is in the one record, unless it was answered."""
+    """process_exception, called directly, adds to the one record, unless it was handled."""
     for error, status in ((ValueError("boom"), 500), (Http404(), 404)):
         middleware.process_request(request_)
         middleware.process_exception(request_, error)
@@ -75,7 +75,7 @@ def test_process_exception(middleware: DockerflowMiddleware, request_: Any, log:
 
 
 def test_removed_attributes(middleware: DockerflowMiddleware, request_: Any, log: Log) -> None:
-    """Without start, id and response there are no t and code, and the id that was given."""
+    """Without start, id and response the record lacks t and code, and keeps the id."""
     middleware.process_request(request_)
     rid = request_._id
     del request_._id, request_._start_timestamp
@@ -85,7 +85,7 @@ def test_removed_attributes(middleware: DockerflowMiddleware, request_: Any, log
 
 
 def test_request_used_twice(middleware: DockerflowMiddleware, request_: Any, log: Log) -> None:
-    """A request that a test uses again has a record of its own each time, however it is used."""
+    """A request that a test uses again has a new record each time, however it is used."""
     middleware.process_response(request_, HttpResponse())
     middleware(request_)
     middleware(request_)
@@ -93,7 +93,7 @@ def test_request_used_twice(middleware: DockerflowMiddleware, request_: Any, log
 
 
 def test_extra_meta(middleware: DockerflowMiddleware, request_: Any, log: Log) -> None:
-    """_build_extra_meta says what the record will have."""
+    """_build_extra_meta returns the fields of the record."""
     middleware.process_request(request_)
     meta = middleware._build_extra_meta(request_)
     middleware.process_response(request_, None)
@@ -105,16 +105,16 @@ def test_extra_meta(middleware: DockerflowMiddleware, request_: Any, log: Log) -
 
 
 class Extended(DockerflowMiddleware):
-    """A middleware of an application, whose methods are no code for an event loop."""
+    """A middleware of an application, whose methods must not run on an event loop."""
 
     def process_request(self, request: HttpRequest) -> Any:
-        """Look at the request."""
+        """Read the request."""
         connection.ensure_connection()
         request.META["seen"] = "yes"
         return super().process_request(request)
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
-        """Look at the response."""
+        """Read the response."""
         connection.ensure_connection()
         response.headers["X-Seen"] = request.META["seen"]
         return super().process_response(request, response)
@@ -128,7 +128,7 @@ class Extended(DockerflowMiddleware):
 
 
 class Broken(DockerflowMiddleware):
-    """A middleware whose fields can't be had."""
+    """A middleware whose fields raise."""
 
     def _build_extra_meta(self, request: HttpRequest) -> dict[str, Any]:
         raise LookupError("mine")
@@ -136,7 +136,7 @@ class Broken(DockerflowMiddleware):
 
 @BOTH
 def test_subclass(answer: Get, log: Log) -> None:
-    """What a subclass overrides is called where sync code runs, and its fields are recorded."""
+    """Overridden methods are called where sync code runs, and their fields are recorded."""
     stack = [f"{__name__}.Extended"]
     page = answer("/", MIDDLEWARE=stack)
     assert (page.body, page.header("X-Seen")) == (b"hello", "yes")
@@ -149,7 +149,7 @@ def test_subclass(answer: Get, log: Log) -> None:
 
 @BOTH
 def test_subclass_that_raises(answer: Get, log: Log) -> None:
-    """A subclass whose fields can't be had changes no response, and the request is recorded."""
+    """A subclass whose fields raise changes no response, and the request is recorded."""
     assert answer("/", MIDDLEWARE=[f"{__name__}.Broken"]).body == b"hello"
     assert log.summary["path"] == "/"
     (line,) = log.of("dockerflow.django")
@@ -184,7 +184,7 @@ def test_exception_of_another_middleware(answer: Get, log: Log) -> None:
 
 
 def test_exception_that_the_application_reports(log: Log) -> None:
-    """An exception that the application has handled, and reports, is none of the request's."""
+    """An exception that the application has handled and reported is no error of the request."""
 
     def view(request: HttpRequest) -> HttpResponse:
         try:
@@ -198,7 +198,7 @@ def test_exception_that_the_application_reports(log: Log) -> None:
 
 
 def test_worker_shutdown(log: Log) -> None:
-    """What ends a server's worker passes through, and the request is recorded."""
+    """An exception that stops a server's worker is passed on, and the request is recorded."""
     error = SystemExit(1)
 
     def view(request: HttpRequest) -> HttpResponse:
@@ -212,7 +212,7 @@ def test_worker_shutdown(log: Log) -> None:
 
 
 def test_exceptions_of_the_test_client(log: Log) -> None:
-    """Django's test client raises what a view raised, or answers with the page and its id."""
+    """Django's test client raises the view's exception, or gets the error page with its id."""
     with serving():
         with pytest.raises(RuntimeError, match="boom"):
             Client().get("/boom")
@@ -228,7 +228,7 @@ def test_exceptions_of_the_test_client(log: Log) -> None:
 
 
 def test_headers_are_not_read_early() -> None:
-    """What other middlewares put into META is in request.headers, as without the middleware."""
+    """request.headers includes what other middleware puts into META, as without the middleware."""
 
     def view(request: HttpRequest) -> HttpResponse:
         assert "headers" not in vars(request)
@@ -246,7 +246,7 @@ def test_raw_query(log: Log, query: str) -> None:
 
 
 def test_id_for_others(log: Log) -> None:
-    """The id is in request.META for other middleware, and on the lines that Django logs later."""
+    """Other middleware has the id in request.META, and lines that Django logs later have it too."""
     seen: list[str] = []
 
     def view(request: HttpRequest) -> HttpResponse:
@@ -260,7 +260,7 @@ def test_id_for_others(log: Log) -> None:
 
 
 def test_path_below_a_mount(log: Log) -> None:
-    """The path is the whole path, and is excluded with and without what it is mounted at."""
+    """The path is the whole path, and is excluded with and without the prefix of a mount."""
     for excluded in ("/other", "/id/", "/mount/id"):
         with serving(DOCKERFLOW_SUMMARY_EXCLUDE_PATHS=excluded):
             call({**environ_of("/id"), "SCRIPT_NAME": "/mount"})
@@ -271,7 +271,7 @@ def test_path_below_a_mount(log: Log) -> None:
 
 
 def test_settings_that_change(log: Log) -> None:
-    """The settings of requests are those of the moment, wherever Django says that they change."""
+    """Settings of requests take effect at once when Django signals that they changed."""
     client = Client()
 
     def sent() -> set[str]:
@@ -289,7 +289,7 @@ def test_settings_that_change(log: Log) -> None:
 
 
 def test_wrong_settings_met_by_a_request(log: Log) -> None:
-    """A setting that makes no sense is replaced by its default, and logged once."""
+    """An invalid setting is replaced by its default, and logged once."""
     with serving(DOCKERFLOW_REQUEST_ID_HEADER_NAME="a b"):
         client = Client()
         assert [client.get("/").has_header("X-Request-ID") for _ in range(2)] == [True, True]
@@ -312,7 +312,7 @@ def user() -> Iterator[User]:
 
 @pytest.mark.parametrize("loaded", [False, True])
 def test_user_of_the_session(user: User, log: Log, loaded: bool) -> None:
-    """The record has the user whom the application has loaded, and nobody is loaded for it."""
+    """The record has the user that the application has loaded, and never loads one itself."""
 
     def view(request: HttpRequest) -> HttpResponse:
         return HttpResponse(str(request.user) if loaded else "")
@@ -328,9 +328,9 @@ def test_user_of_the_session(user: User, log: Log, loaded: bool) -> None:
 
 
 def test_user_of_async_views(user: User, log: Log) -> None:
-    """A user whom request.auser() has loaded is recorded as well."""
+    """A user that request.auser() has loaded is recorded as well."""
     if django.VERSION < (5, 0):
-        return  # it has no such thing
+        return  # it has no auser()
 
     async def view(request: HttpRequest) -> HttpResponse:
         return HttpResponse(str(await request.auser()))
@@ -366,7 +366,7 @@ WITHOUT_ID = SimpleNamespace(is_authenticated=True)
     ids=["plain", "model", "anonymous", "lazy", "lazy anonymous", "not loaded", "none", "failing"],
 )
 def test_user_set_by_the_application(log: Log, user: Any, uid: Any) -> None:
-    """Whoever the application has put into request.user, nothing is loaded and nothing breaks."""
+    """Whatever the application has put into request.user, nothing is loaded and nothing breaks."""
 
     def view(request: HttpRequest) -> HttpResponse:
         request.user = user

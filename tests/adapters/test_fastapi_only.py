@@ -1,4 +1,4 @@
-"""What only FastAPI and Starlette have: extension, router, middlewares, mounts, users, output."""
+"""FastAPI and Starlette only: extension, router, middlewares, mounts, users, output."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def dockerflow(app: FastAPI) -> Dockerflow:
 
 
 def refuse() -> None:
-    """Be a dependency that lets nobody in."""
+    """Be a dependency that rejects every request."""
     raise HTTPException(401)
 
 
 def stacked(app: FastAPI) -> MozlogRequestSummaryLogger:
-    """Lay both middlewares around an application."""
+    """Wrap both middlewares around an application."""
     return MozlogRequestSummaryLogger(RequestIdMiddleware(app))
 
 
@@ -84,7 +84,7 @@ def seen(log: Log, *names: str) -> list[tuple[Any, ...]]:
 def test_newest_extension_serves(
     app: FastAPI, dockerflow: Dockerflow, serve: Serve, log: Log
 ) -> None:
-    """Of several extensions of one application the newest answers; the same one is no fault."""
+    """Of several extensions of one application the newest answers; the same one may come twice."""
     routes = len(app.routes)
     dockerflow.init_app(app)
     newest = Dockerflow(app, registry=CheckRegistry())
@@ -96,7 +96,7 @@ def test_newest_extension_serves(
 
 @pytest.mark.parametrize("built_anew", [False, True])
 def test_extension_of_the_lifespan(log: Log, built_anew: bool) -> None:
-    """Each start's lifespan may make an extension, and OpenTelemetry build the stack anew then."""
+    """Each lifespan may make an extension, even if OpenTelemetry then rebuilds the stack."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -121,7 +121,7 @@ def test_factory(app: FastAPI, serve: Serve, log: Log) -> None:
     dockerflow.check(lambda: checks.Error("m"), name="bad")
     other = Starlette()
     other.state.DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE = 503
-    other.state.dockerflow = dockerflow  # where its owner may have kept it beforehand
+    other.state.dockerflow = dockerflow  # where its owner may have stored it before
     for one, status in ((app, 500), (other, 503)):
         dockerflow.init_app(one)
         assert serve(one).request("/__heartbeat__").status == status
@@ -129,7 +129,7 @@ def test_factory(app: FastAPI, serve: Serve, log: Log) -> None:
 
 
 def test_receivers(app: FastAPI, serve: Serve, log: Log) -> None:
-    """Receivers, sync and async, are told of each heartbeat; one that raises changes nothing."""
+    """Receivers, sync and async, get each heartbeat's signal; one that raises changes nothing."""
     on_passed, on_failed = mock.AsyncMock(), mock.Mock()
     dockerflow = Dockerflow(
         app, registry=CheckRegistry(), on_heartbeat_passed=on_passed, on_heartbeat_failed=on_failed
@@ -150,7 +150,7 @@ def test_receivers(app: FastAPI, serve: Serve, log: Log) -> None:
 
 
 def test_receivers_of_a_group(app: FastAPI, serve: Serve) -> None:
-    """Receivers are given the name of a group for its heartbeats, and for no other."""
+    """Receivers get the name of a group for its heartbeats, and for no other."""
     passed = mock.AsyncMock()
     Dockerflow(app, registry=CheckRegistry(), on_heartbeat_passed=passed)
     sync = mock.Mock()
@@ -166,7 +166,7 @@ def test_receivers_of_a_group(app: FastAPI, serve: Serve) -> None:
 
 @pytest.mark.parametrize("is_extension", [True, False])
 def test_an_own_route_below_the_heartbeat(app: FastAPI, serve: Serve, is_extension: bool) -> None:
-    """Without groups, the paths of groups are the application's, as they have always been."""
+    """Without groups, the paths of groups belong to the application, as before."""
     if is_extension:
         Dockerflow(app)
     else:
@@ -183,7 +183,7 @@ def test_an_own_route_below_the_heartbeat(app: FastAPI, serve: Serve, is_extensi
 
 
 def test_groups_of_the_router(app: FastAPI, serve: Serve) -> None:
-    """The router alone answers for groups as well."""
+    """The router alone serves groups as well."""
     app.include_router(router, prefix="/ops")
     app.state.DOCKERFLOW_HEARTBEAT_GROUPS = {"ready": []}
     server = serve(app)
@@ -192,7 +192,7 @@ def test_groups_of_the_router(app: FastAPI, serve: Serve) -> None:
 
 
 def test_callbacks_and_the_loop(app: FastAPI, dockerflow: Dockerflow, serve: Serve) -> None:
-    """Receivers and version callbacks run in threads if they are sync, on the loop if async."""
+    """Sync receivers and version callbacks run in threads, async ones on the loop."""
     threads: list[threading.Thread] = []
 
     def note(root: str = "", level: int = 0) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def test_callbacks_and_the_loop(app: FastAPI, dockerflow: Dockerflow, serve: Ser
     ("path", "status"), [*((path, 200) for path in PROBES), ("/__error__", 307)]
 )
 def test_probes_behind_guards(serve: Serve, log: Log, path: str, status: int) -> None:
-    """Hosts, https and dependencies refuse no probe; /__error__ takes the application's way."""
+    """Hosts, https and dependencies refuse no probe; /__error__ is handled like any view."""
     app = FastAPI(dependencies=[Depends(refuse)])
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["example.org"])
     app.add_middleware(HTTPSRedirectMiddleware)
@@ -247,7 +247,7 @@ def test_probes_below_a_root_path(serve: Serve, log: Log, prefix: str) -> None:
 
 
 def test_routes(serve: Serve) -> None:
-    """The routes have names, are not in the schema, and stand before mounts that take all paths."""
+    """The routes have names, are not in the schema, and come before mounts that match all paths."""
     app = FastAPI()
     app.mount("/", PlainTextResponse("caught"))
     Dockerflow(app, registry=CheckRegistry())
@@ -258,7 +258,7 @@ def test_routes(serve: Serve) -> None:
 
 
 def test_version_places(app: FastAPI, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """version.json is in app.state.APP_DIR, else in $APP_DIR, else in /app; get_version is ours."""
+    """version.json is in app.state.APP_DIR, else $APP_DIR, else /app; get_version is patchable."""
     app.include_router(router)
     server = serve(app)
     monkeypatch.delenv("APP_DIR", raising=False)
@@ -275,14 +275,14 @@ def test_version_places(app: FastAPI, serve: Serve, monkeypatch: pytest.MonkeyPa
 def test_version_callback_and_error_handlers(
     app: FastAPI, dockerflow: Dockerflow, serve: Serve, log: Log
 ) -> None:
-    """What a version callback raises is handled as from any view of the application."""
+    """An exception of a version callback is handled like that of any view."""
     dockerflow.version_callback(mock.Mock(side_effect=Teapot))
     assert serve(app).request("/__version__").body == b"short and stout"
     assert (log.summary["code"], log.summary["errno"]) == (418, 0)
 
 
 def test_router_is_described_as_its_caller_says() -> None:
-    """The router's routes are in the schema once, with the caller's tags, unless he says no."""
+    """The router's routes are in the schema once, with the caller's tags, unless excluded."""
     app = FastAPI()
     app.include_router(router, prefix="/hidden", include_in_schema=False)
     app.include_router(router, prefix="/ops", tags=["operations"])
@@ -294,7 +294,7 @@ def test_router_is_described_as_its_caller_says() -> None:
 
 
 def test_routers_and_dependencies(app: FastAPI, serve: Serve) -> None:
-    """The endpoints may be had in routers within routers, guarded by their dependencies."""
+    """The endpoints work in nested routers, guarded by their dependencies."""
     outer, inner = APIRouter(prefix="/outer"), APIRouter(prefix="/inner")
     inner.include_router(router)
     outer.include_router(inner)
@@ -337,7 +337,7 @@ def test_one_alone(app: FastAPI, serve: Serve, log: Log) -> None:
 
 
 def test_settings_are_read_at_the_first_request(app: FastAPI, serve: Serve, log: Log) -> None:
-    """Middleware in or around an application has its settings of then; a wrong one is logged."""
+    """Middleware in or around an application reads its current settings, and logs invalid ones."""
     servers = serve(add_middlewares(app)), serve(stacked(app))
     app.state.DOCKERFLOW_SUMMARY_EXCLUDE_PATHS = 7
     for header in ("X-Trace", "X-Too-Late"):
@@ -350,7 +350,7 @@ def test_settings_are_read_at_the_first_request(app: FastAPI, serve: Serve, log:
 
 
 def test_crash(serve: Serve, log: Log) -> None:
-    """A crash is recorded inside and outside of the page made for it, whose handler has the id."""
+    """A crash is recorded inside and outside of the handler of the page, which has the id."""
 
     async def sorry(request: Request, error: Exception) -> Response:
         return PlainTextResponse(f"sorry {request_id_context.get()}", 503)
@@ -407,7 +407,7 @@ def test_mounted_application(app: FastAPI, dockerflow: Dockerflow, serve: Serve,
 def test_request_within_a_request(
     app: FastAPI, dockerflow: Dockerflow, serve: Serve, log: Log
 ) -> None:
-    """A request that is made while another is served has an id and a summary of its own."""
+    """A request that is made while another is served has its own id and summary."""
 
     @app.get("/outer")
     async def outer() -> list[Any]:
@@ -425,7 +425,7 @@ def test_request_within_a_request(
 
 
 class Extended(Dockerflow):
-    """An extension that adds a field, and knows who asks."""
+    """An extension that adds a field and the user's id."""
 
     def summary_extra(self, request: Request) -> dict[str, Any]:
         extra = {"tenant": request.state.tenant, "id": request_id_context.get()}
@@ -437,7 +437,7 @@ class Extended(Dockerflow):
 
 @pytest.mark.parametrize("mounted", [False, True])
 def test_summary_extra(app: FastAPI, serve: Serve, log: Log, mounted: bool) -> None:
-    """A subclass adds fields of its own, from what the application has made of the request."""
+    """A subclass adds fields, which may depend on what the application stored in the request."""
     inner = FastAPI() if mounted else app
     path = "/inner/tenant" if mounted else "/tenant"
 
@@ -452,7 +452,7 @@ def test_summary_extra(app: FastAPI, serve: Serve, log: Log, mounted: bool) -> N
 
 
 def test_fields_that_fail(app: FastAPI, serve: Serve, log: Log) -> None:
-    """Fields that can't be had change no response; that is logged, the request is recorded."""
+    """Fields that raise change no response; the error is logged and the request is recorded."""
     Extended(app, registry=CheckRegistry())
     assert serve(app).request("/").body == b"hello"
     assert seen(log, "path", "code", "uid") == [("/", 200, "")]
@@ -470,13 +470,13 @@ EXPIRED = SimpleNamespace(expired_attributes={"identity"}, identity=(7,))
         (SimpleNamespace(is_authenticated=False, identity="pk-1"), ""),
         (SimpleNamespace(is_authenticated=True, identity=None), ""),
         (SimpleNamespace(_sa_instance_state=EXPIRED), "7"),  # SQLAlchemy's, after a commit
-        (BaseUser(), ""),  # which raises NotImplementedError
+        (BaseUser(), ""),  # raises NotImplementedError
         ({"id": 1}, ""),
         (None, ""),
     ],
 )
 def test_user(app: FastAPI, serve: Serve, log: Log, user: Any, uid: str) -> None:
-    """The summary has the identity of the user whom the application has put into the scope."""
+    """The summary has the identity of the user that the application has put into the scope."""
 
     class Backend(AuthenticationBackend):
         async def authenticate(self, conn: Any) -> tuple[AuthCredentials, Any]:
@@ -537,7 +537,7 @@ def test_output_of_an_application_with_logging(
     make: Callable[[], logging.Handler],
     count: int,
 ) -> None:
-    """A handler whose lines somebody sees is enough; one of a test runner is not."""
+    """A visible handler is enough to add none; a test runner's handler is not."""
     handler = make()
     logger = logging.getLogger(where)
     logger.addHandler(handler)
@@ -550,7 +550,7 @@ def test_output_of_an_application_with_logging(
 
 
 def test_own_logger_and_level(app: FastAPI, serve: Serve, fresh: logging.Logger, log: Log) -> None:
-    """For a logger of one's own nothing is set up, inside another middleware, too; levels stay."""
+    """For a logger with another name nothing is configured, in nested middleware either."""
     own = MozlogRequestSummaryLogger(app, logger=logging.getLogger("mine"))
     serve(RequestIdMiddleware(own)).request("/", headers=ABC)
     (line,) = log.of("mine")

@@ -1,4 +1,4 @@
-"""What only Flask has: the extension, blinker signals, ``g``, hooks, WSGI."""
+"""What exists in Flask only: the extension, blinker signals, ``g``, hooks, WSGI."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def dockerflow(app: Flask) -> Dockerflow:
 
 
 class Extended(Dockerflow):
-    """An extension that adds a field, and knows who asks."""
+    """An extension that adds a field and the user's id."""
 
     def summary_extra(self) -> dict[str, Any]:
         return {**super().summary_extra(), "tenant": request.environ["HTTP_X_TENANT"]}
@@ -62,14 +62,14 @@ class Extended(Dockerflow):
 
 
 def filter_by_path(record: logging.LogRecord) -> bool:
-    """Filter a record as somebody does who reads Flask's request."""
+    """Filter records by a function that reads Flask's request."""
     record.filtered = has_request_context() and request.path
     return True
 
 
 @pytest.fixture(params=["wrapper", "hooks"])
 def server(request: pytest.FixtureRequest, app: Flask) -> Iterator[WSGIApp]:
-    """The application, served by its WSGI callable, and by the one from before the extension."""
+    """The application, served through its new WSGI callable and through the original one."""
     before = app.wsgi_app
     dockerflow = Extended(app, registry=CheckRegistry())
     dockerflow.summary_logger.addFilter(filter_by_path)
@@ -81,7 +81,7 @@ def server(request: pytest.FixtureRequest, app: Flask) -> Iterator[WSGIApp]:
 
 
 def test_another_extension(app: Flask, dockerflow: Dockerflow) -> None:
-    """Another extension on one app is refused, with the remedy; the same one is no fault."""
+    """Another extension on one app is refused, with the remedy; the same one is accepted."""
     wsgi_app = app.wsgi_app
     dockerflow.init_app(app)
     assert app.wsgi_app is wsgi_app
@@ -103,7 +103,7 @@ def test_factory(app: Flask, log: Log) -> None:
 
 
 def test_settings_are_read_when_used(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
-    """A setting that is wrong at request time is logged, and the default used."""
+    """A setting that becomes invalid while requests run is logged, and the default is used."""
     dockerflow.check(lambda: checks.Error("m"), name="bad")
     app.config["DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE"] = 200
     app.config["DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"] = 7
@@ -129,7 +129,7 @@ def test_checks_of_the_extension(dockerflow: Dockerflow) -> None:
 
 
 def test_application_called_dockerflow(tmp_path: pathlib.Path) -> None:
-    """An app named after the namespace works where it says its paths, which a namespace has not."""
+    """An app named after the namespace works if root_path is given, which a namespace lacks."""
     app = Flask("dockerflow", root_path=str(tmp_path), instance_path=str(tmp_path))
     Dockerflow(app, registry=CheckRegistry())
     assert app.test_client().get("/__lbheartbeat__").status_code == 200
@@ -149,7 +149,7 @@ def test_probes_that_hooks_would_refuse(app: Flask, log: Log, path: str) -> None
 
 
 def test_probes_and_teardown_functions(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
-    """A teardown function that misses what a hook makes is logged, and refuses no probe."""
+    """A teardown function that fails because no hook ran is logged, and refuses no probe."""
     app.teardown_appcontext(lambda error: g.made_by_a_hook.close())
     answer = WSGIApp(app).request("/__lbheartbeat__")
     assert (answer.status, answer.error, log.summary["code"]) == (200, None, 200)
@@ -157,7 +157,7 @@ def test_probes_and_teardown_functions(app: Flask, dockerflow: Dockerflow, log: 
 
 
 def test_views(app: Flask, dockerflow: Dockerflow) -> None:
-    """The endpoints are views with names, as other extensions ask for them, and have OPTIONS."""
+    """The endpoints are views with names, as other extensions expect, and answer OPTIONS."""
     assert app.test_client().options("/__heartbeat__").allow == {"GET", "HEAD", "OPTIONS"}
     rules = {rule.endpoint: rule.rule for rule in app.url_map.iter_rules()}
     for name in ("version", "heartbeat", "lbheartbeat", "error"):
@@ -166,7 +166,7 @@ def test_views(app: Flask, dockerflow: Dockerflow) -> None:
 
 
 def test_probe_of_a_mounted_application(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
-    """Below a prefix, probes are answered, and excluded by their path with it and without."""
+    """Below a prefix, probes are answered, and excluded by their path with and without it."""
     app.config["DOCKERFLOW_SUMMARY_EXCLUDE_PATHS"] = "/__lbheartbeat__,/api/__version__"
     mounted = WSGIApp(DispatcherMiddleware(mock.Mock(), {"/api": app}))
     for name, status in (("lbheartbeat", 200), ("version", 404), ("heartbeat", 200)):
@@ -186,21 +186,21 @@ def test_version_places(app: Flask, dockerflow: Dockerflow) -> None:
 
 
 def test_version_callback_and_error_handlers(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
-    """What a version callback raises goes to the application's error handlers, and is no error."""
+    """An exception of a version callback is handled by the application, and is no error then."""
     dockerflow.version_callback(mock.Mock(side_effect=Teapot))
     assert app.test_client().get("/__version__").text == "short and stout"
     assert (log.summary["code"], log.summary["errno"]) == (418, 0)
 
 
 def test_heartbeat_and_error_handlers(app: Flask, dockerflow: Dockerflow) -> None:
-    """No error handler of the application hides what a failed heartbeat says."""
+    """No error handler of the application replaces the response of a failed heartbeat."""
     app.register_error_handler(500, lambda error: ("handled", 200))
     dockerflow.check(lambda: checks.Error("m"), name="bad")
     assert app.test_client().get("/__heartbeat__").text.startswith('{"status": "error"')
 
 
 def test_signal_of_a_group(app: Flask, dockerflow: Dockerflow) -> None:
-    """The signal of a group's heartbeat has the name of the group, and no other has one."""
+    """Only the signal of a group's heartbeat has the name of the group."""
     app.config["DOCKERFLOW_HEARTBEAT_GROUPS"] = {"ready": []}
     receiver = mock.Mock()
     dockerflow.check(list, name="one")
@@ -238,7 +238,7 @@ def test_signals(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
 
 @pytest.mark.parametrize("timeout", [5, None])
 def test_context_of_checks(app: Flask, dockerflow: Dockerflow, timeout: float | None) -> None:
-    """Each check has an app context of its own, torn down after it, and no request."""
+    """Each check has its own app context, torn down after it, and no request."""
     app.config["DOCKERFLOW_CHECK_TIMEOUT"] = timeout
     torn_down: list[Any] = []
     seen: list[Any] = []
@@ -263,7 +263,7 @@ def test_context_of_checks(app: Flask, dockerflow: Dockerflow, timeout: float | 
 
 
 def test_g(app: Flask, dockerflow: Dockerflow) -> None:
-    """The request id and the start are in g, and the application's own g.request_id stays."""
+    """The request id and the start are in g, and an application's own g.request_id is kept."""
     for own in (None, "mine"):
         with app.test_request_context("/", headers=ABC):
             if own is not None:
@@ -274,7 +274,7 @@ def test_g(app: Flask, dockerflow: Dockerflow) -> None:
 
 
 def test_g_of_another_class(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
-    """The class of g may be the application's own, and need not have the methods of Flask's."""
+    """The class of g may be the application's own, without the methods of Flask's class."""
     app.app_ctx_globals_class = SimpleNamespace  # type: ignore[assignment] # typed as its own
     app.add_url_rule("/g", view_func=lambda: g.request_id, endpoint="g")
     assert app.test_client().get("/g", headers=ABC).text == "abc"
@@ -282,7 +282,7 @@ def test_g_of_another_class(app: Flask, dockerflow: Dockerflow, log: Log) -> Non
 
 
 def test_hooks_that_were_there_before(app: Flask, log: Log) -> None:
-    """A hook registered before the extension has the id, and may refuse /__error__ as any view."""
+    """A hook registered before the extension has the id, and can refuse /__error__ like a view."""
     app.before_request(lambda: (f"refused {g.request_id}", 403))
     Dockerflow(app, registry=CheckRegistry())
     answer = app.test_client().get("/__error__", headers=ABC)
@@ -292,7 +292,7 @@ def test_hooks_that_were_there_before(app: Flask, log: Log) -> None:
 
 
 def test_g_of_a_shared_app_context(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
-    """Requests made within one pushed app context have an id each, in g as well."""
+    """Requests within one pushed app context each have their own id, also in g."""
     app.add_url_rule("/g", "g", lambda: g.request_id)
     with app.app_context():
         for rid in ("one", "two"):
@@ -301,7 +301,7 @@ def test_g_of_a_shared_app_context(app: Flask, dockerflow: Dockerflow, log: Log)
 
 
 def test_request_within_a_request(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
-    """A request made while another is served has an id and a summary of its own."""
+    """A request made while another is served has its own id and summary."""
 
     @app.get("/outer")
     def outer() -> str:
@@ -317,7 +317,7 @@ def test_request_within_a_request(app: Flask, dockerflow: Dockerflow, log: Log) 
 
 @pytest.mark.parametrize("name", ["_start_timestamp", "_request_id"])
 def test_removed_attributes(app: Flask, dockerflow: Dockerflow, log: Log, name: str) -> None:
-    """Where the start was removed from g the summary has no t; the id stays in any case."""
+    """If the start is removed from g, the summary has no t; the id is kept in any case."""
     app.before_request(lambda: delattr(g, name))
     app.test_client().get("/", headers=ABC)
     assert ("t" in log.summary) == (name != "_start_timestamp")
@@ -331,14 +331,14 @@ def test_removed_attributes(app: Flask, dockerflow: Dockerflow, log: Log, name: 
     ("path", "code"), [("/", 200), ("/status/204", 204), ("/missing", 404), ("/boom", 500)]
 )
 def test_fields_and_filters(server: WSGIApp, log: Log, path: str, code: int) -> None:
-    """A subclass adds fields, and filters of the log have Flask's request, error pages' too."""
+    """A subclass adds fields, and log filters can read Flask's request, for error pages too."""
     server.request(path, headers={"X-Tenant": "acme"})
     assert (log.summary["tenant"], log.summary["uid"]) == ("acme", "ada")
     assert (log.summary["code"], log.summary["filtered"]) == (code, path)
 
 
 def test_fields_that_fail(server: WSGIApp, log: Log) -> None:
-    """Fields that can't be had change no response, and the request is recorded."""
+    """Fields that raise change no response, and the request is recorded."""
     assert server.request("/").body == b"hello"
     assert (log.summary["path"], log.summary["code"], log.summary["uid"]) == ("/", 200, "")
     assert "HTTP_X_TENANT" in log.of("dockerflow.flask")[0]["Fields"]["error"]
@@ -346,7 +346,7 @@ def test_fields_that_fail(server: WSGIApp, log: Log) -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError("end"), SystemExit("end")], ids=repr)
 def test_exceptions_that_leave(app: Flask, server: WSGIApp, log: Log, error: BaseException) -> None:
-    """An exception that leaves the application is its own, and is recorded like an error page."""
+    """An unhandled exception is raised unchanged, and is recorded like an error page."""
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.view_functions["hello"] = mock.Mock(side_effect=error)
     with pytest.raises(type(error)) as leaving:
@@ -359,7 +359,7 @@ def test_exceptions_that_leave(app: Flask, server: WSGIApp, log: Log, error: Bas
 
 @pytest.mark.parametrize("where", ["before_request", "after_request"])
 def test_hooks_that_raise(app: Flask, server: WSGIApp, log: Log, where: str) -> None:
-    """A hook that raises is a failure like any, with one summary and the error handler's page."""
+    """A hook that raises is a failure like any other, with one summary and the error page."""
     hook = mock.Mock(side_effect=RuntimeError(where))
     getattr(app, where)(hook)
     app.register_error_handler(500, lambda error: ("sorry", 500))
@@ -370,7 +370,7 @@ def test_hooks_that_raise(app: Flask, server: WSGIApp, log: Log, where: str) -> 
 
 
 def test_teardown_that_raises(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
-    """What a teardown function raises passes through; the response was recorded before it."""
+    """An exception of a teardown function is raised; the response was recorded before it."""
     error = RuntimeError("teardown")
     app.teardown_request(mock.Mock(side_effect=error))
     assert WSGIApp(app).request("/").error is error
@@ -385,7 +385,7 @@ def test_teardown_that_raises(app: Flask, dockerflow: Dockerflow, log: Log) -> N
 def test_exceptions_that_were_answered(
     app: Flask, server: WSGIApp, log: Log, error: Exception, code: int, severity: int
 ) -> None:
-    """An exception that is announced and answered, as Flask-RESTX does, is judged by the answer."""
+    """An exception that is signalled but answered, as in Flask-RESTX, is judged by the answer."""
 
     @app.get("/answered")
     def answered() -> Any:
@@ -399,7 +399,7 @@ def test_exceptions_that_were_answered(
 
 
 def test_thread_with_the_request_context(app: Flask, server: WSGIApp, log: Log) -> None:
-    """A thread that borrows the request's context, and fails, does not end the request."""
+    """A thread that copies the request's context and fails does not end the request."""
 
     @app.get("/thread")
     def thread() -> str:
@@ -418,7 +418,7 @@ def test_thread_with_the_request_context(app: Flask, server: WSGIApp, log: Log) 
 
 
 def test_stream_of_a_hook(app: Flask, log: Log) -> None:
-    """A stream that a hook from before the extension puts in place is recorded at its end."""
+    """A stream from a hook that was registered before the extension is recorded at its end."""
     stream = app.view_functions["stream_fails"]
     app.after_request(lambda response: stream())
     Dockerflow(app, registry=CheckRegistry())
@@ -427,11 +427,11 @@ def test_stream_of_a_hook(app: Flask, log: Log) -> None:
 
 
 def test_send_file(app: Flask, server: WSGIApp, log: Log) -> None:
-    """A file is sent in the server's own wrapper, in part, and not at all, as without us."""
+    """A file is sent in the server's own wrapper, in part, or not at all, as without dockerflow."""
     app.add_url_rule("/file", "file", lambda: send_file(__file__, conditional=True))
     environ = {**environ_of("/file", "GET", "", None, b""), "wsgi.file_wrapper": FileWrapper}
     whole: Any = server.app(environ, mock.Mock())
-    assert type(whole) is FileWrapper  # which a server knows by its type
+    assert type(whole) is FileWrapper  # which a server recognizes by its type
     whole.close()
     part = server.request("/file", headers={"Range": "bytes=3-6"})
     assert part.body == b"What"
@@ -441,7 +441,7 @@ def test_send_file(app: Flask, server: WSGIApp, log: Log) -> None:
 
 
 def test_request_context_of_a_test(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
-    """Where no server called, process_response writes the summary and sends the id back."""
+    """Without a server, process_response writes the summary and sets the id header."""
     with app.test_request_context("/x?y=z", headers={**ABC, "User-Agent": "agent/1"}):
         assert dockerflow.summary_extra()["rid"] == "abc"
         app.preprocess_request()
@@ -454,7 +454,7 @@ def test_request_context_of_a_test(app: Flask, dockerflow: Dockerflow, log: Log)
 
 
 def test_mounted_applications(app: Flask, log: Log) -> None:
-    """What is mounted below an application is recorded once, with the whole path."""
+    """An application mounted below another is recorded once, with the whole path."""
     inner = new_app()
     Dockerflow(inner, registry=CheckRegistry())
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/inner": inner})  # type: ignore[method-assign]
@@ -465,7 +465,7 @@ def test_mounted_applications(app: Flask, log: Log) -> None:
 
 
 def test_websocket(app: Flask, dockerflow: Dockerflow, log: Log) -> None:
-    """A websocket has an id and no summary; Flask-Sock's end with StopIteration in gunicorn."""
+    """A websocket has an id and no summary, also when Flask-Sock ends it with StopIteration."""
 
     class Taken(Response):
         def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""The user in Flask's summaries: whom Flask-Login has loaded, and nobody is loaded for it."""
+"""The user in Flask's summaries: the one that Flask-Login has loaded, if any."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def app() -> Iterator[Flask]:
 @pytest.mark.parametrize(
     ("path", "uid", "asked"),
     [
-        ("/", "", 0),  # nobody has been loaded
+        ("/", "", 0),  # no user is loaded
         ("/whoami", "1", 1),
-        ("/commit", "1", 1),  # whose attributes a commit has expired
+        ("/commit", "1", 1),  # a commit has expired the user's attributes
     ],
 )
 def test_user(app: Flask, log: Log, path: str, uid: str, asked: int) -> None:
-    """The summary has the user whom the application has loaded; nobody is loaded for it."""
+    """The summary has the user that the application has loaded, and never loads one itself."""
     client = app.test_client()
     client.get("/login")
     statements = mock.Mock()
@@ -93,7 +93,7 @@ def test_user(app: Flask, log: Log, path: str, uid: str, asked: int) -> None:
         event.listen(db.engine, "before_cursor_execute", statements)
     client.get(path)
     assert [fields["uid"] for fields in log.summaries] == ["1", uid]
-    assert statements.call_count == asked  # the application's own
+    assert statements.call_count == asked  # all by the application
 
 
 def test_anonymous_user(app: Flask, log: Log) -> None:
@@ -121,7 +121,7 @@ def test_users_of_any_class(app: Flask, log: Log, attributes: dict[str, Any], ui
 
 
 def test_user_loader_that_raises(app: Flask, log: Log) -> None:
-    """A user loader that raises leaves the page and the original error as they are."""
+    """A user loader that raises changes neither the page nor the original error."""
     client = app.test_client()
     client.get("/login")
     with mock.patch.object(db.session, "get", side_effect=RuntimeError("no user")):
@@ -131,7 +131,7 @@ def test_user_loader_that_raises(app: Flask, log: Log) -> None:
 
 
 def test_without_flask_login(app: Flask, log: Log) -> None:
-    """Without Flask-Login nobody has an id."""
+    """Without Flask-Login there are no user ids."""
     with mock.patch("dockerflow.flask.app.has_flask_login", False):
         app.test_client().get("/login")
     assert log.summary["uid"] == ""

@@ -1,4 +1,4 @@
-"""What only Sanic has: the extension, its signals and ``ctx``, and how requests may end."""
+"""Sanic only: the extension, its signals and ``ctx``, and how requests may end."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def hang_up(server: SanicServer, data: bytes, ready: threading.Event) -> None:
 
 
 def ends(log: Log) -> tuple[Any, ...]:
-    """Return what the one summary says of the request's end: code, errno, and message."""
+    """Return code, errno and message of the only summary."""
     return log.summary["code"], log.summary["errno"], log.summary.get("msg", "")
 
 
@@ -97,7 +97,7 @@ def ends(log: Log) -> tuple[Any, ...]:
 
 
 def test_second_extension(app: AnySanic, serve: Serve, log: Log) -> None:
-    """The same extension on one app once more changes nothing; another one is refused."""
+    """Adding the same extension to an app again changes nothing; another one is refused."""
     app.ctx.dockerflow.init_app(app)
     with pytest.raises(RuntimeError, match=r"use that one, app\.ctx\.dockerflow"):
         Dockerflow(app)
@@ -118,7 +118,7 @@ def test_factory(serve: Serve, log: Log) -> None:
 
 
 def test_the_app_is_what_it_was() -> None:
-    """The application is still of its own class, and can be pickled as before."""
+    """The application keeps its class, and can still be pickled."""
     app: AnySanic = Sanic("pickled", configure_logging=False)
     before = repr(app), type(app)
     Dockerflow(app, registry=CheckRegistry())
@@ -127,21 +127,21 @@ def test_the_app_is_what_it_was() -> None:
 
 
 def test_migrations_need_a_database() -> None:
-    """Migrations without a database are refused, with what to do."""
+    """Migrations without a database are refused, with the remedy."""
     with pytest.raises(TypeError, match=r"Dockerflow\(db=engine"):
         Dockerflow(migrate="alembic.ini", registry=CheckRegistry())
 
 
 def test_an_app_that_has_started(serve: Serve) -> None:
-    """An application whose server has started already is refused, with what to do instead."""
+    """An application whose server has already started is refused, with the remedy."""
     app = new_app()
     serve(app)
-    with pytest.raises(RuntimeError, match="call init_app before, where the app is made"):
+    with pytest.raises(RuntimeError, match="call init_app earlier, where the app is created"):
         Dockerflow(app, registry=CheckRegistry())
 
 
 def test_settings_that_change(app: AnySanic, serve: Serve, log: Log) -> None:
-    """Settings hold from the next request on; for one that makes no sense the default is used."""
+    """Settings apply from the next request on; an invalid one is replaced by its default."""
     app.ctx.dockerflow.check(lambda: checks.Error("m"), name="bad")
     server = serve(app)
     server.request("/", query="a=b")
@@ -156,7 +156,7 @@ def test_settings_that_change(app: AnySanic, serve: Serve, log: Log) -> None:
 
 
 def test_endpoint_names(app: AnySanic) -> None:
-    """The endpoints have names for url_for(), and their views have names of their own."""
+    """The endpoints have names for url_for(), and their views have names too."""
     for name in ("version", "heartbeat", "lbheartbeat", "error"):
         assert app.url_for(f"dockerflow.{name}") == f"/__{name}__"
     assert all(route.handler.__name__ for route in app.router.routes)
@@ -197,7 +197,7 @@ def test_signals(app: AnySanic, run: Serve) -> None:
 
 
 def test_signal_of_a_group(app: AnySanic, run: Serve) -> None:
-    """The signal of a group's heartbeat has the name of the group, and no other has one."""
+    """Only the signal of a group's heartbeat has the name of the group."""
     passed = mock.AsyncMock()
     app.signal("dockerflow.heartbeat.passed")(passed)
     app.config.DOCKERFLOW_HEARTBEAT_GROUPS = {"ready": []}
@@ -208,7 +208,7 @@ def test_signal_of_a_group(app: AnySanic, run: Serve) -> None:
 
 
 def test_signal_handler_that_hangs(app: AnySanic, serve: Serve) -> None:
-    """The heartbeat waits for no handler of its signal, which has the request's id."""
+    """The heartbeat doesn't wait for handlers of its signal, which have the request's id."""
     rids: list[str | None] = []
 
     @app.signal("dockerflow.heartbeat.passed")
@@ -221,7 +221,7 @@ def test_signal_handler_that_hangs(app: AnySanic, serve: Serve) -> None:
 
 
 def test_signal_handler_that_raises(app: AnySanic, serve: Serve, log: Log) -> None:
-    """A handler that raises is logged, and the answer doesn't notice."""
+    """A handler that raises is logged, and the response stays the same."""
     app.signal("dockerflow.heartbeat.passed")(mock.AsyncMock(side_effect=OSError("statsd is down")))
     assert serve(app).request("/__heartbeat__").status == 200
     (line,) = log.of("dockerflow.sanic")
@@ -233,7 +233,7 @@ def test_signal_handler_that_raises(app: AnySanic, serve: Serve, log: Log) -> No
 
 
 def test_ctx(app: AnySanic, run: Serve, log: Log) -> None:
-    """Id and start are in ctx before middleware runs; where removed, the summary lacks its t."""
+    """Id and start are in ctx before middleware runs; if removed, the summary lacks its t."""
     seen: list[Any] = []
 
     async def remove(request: AnyRequest) -> None:
@@ -249,7 +249,7 @@ def test_ctx(app: AnySanic, run: Serve, log: Log) -> None:
 
 
 def test_ctx_that_takes_nothing(run: Serve, log: Log) -> None:
-    """An application whose contexts refuse further names is served and recorded all the same."""
+    """An application whose contexts refuse new attributes is served and recorded all the same."""
 
     class Closed:
         __slots__ = ()
@@ -267,7 +267,7 @@ def test_ctx_that_takes_nothing(run: Serve, log: Log) -> None:
 
 
 def test_summary_extra_extended(run: Serve, log: Log) -> None:
-    """A subclass adds fields of its own; where it raises, the request is recorded all the same."""
+    """A subclass adds fields of its own; if it raises, the request is recorded all the same."""
 
     class Extended(Dockerflow):
         def summary_extra(self, request: AnyRequest) -> dict[str, Any]:
@@ -289,7 +289,7 @@ def test_summary_extra_extended(run: Serve, log: Log) -> None:
 
 
 def test_summary_extra_of_any_request(app: AnySanic) -> None:
-    """A test may ask for the fields of a request that it has made by hand."""
+    """A test can get the fields of a request that it created itself."""
     headers = Header({"User-Agent": "me"})
     request: AnyRequest = Request(b"/x?a=b", headers, "1.1", "GET", mock.Mock(), app)
     fields = app.ctx.dockerflow.summary_extra(request)
@@ -324,7 +324,7 @@ async def loses_its_database(request: AnyRequest) -> None:
 def test_handlers_that_fail(
     app: AnySanic, run: Serve, log: Log, handler: Any, code: int, message: str
 ) -> None:
-    """What is no response, and an OSError of the handler's own, is an unhandled error."""
+    """A result that is no response, or an OSError of the handler, is an unhandled error."""
     app.add_route(handler, "/failing")
     assert run(app).request("/failing").status == code
     assert ends(log)[:2] == (code, 500)
@@ -365,7 +365,7 @@ async def hangs_in_mid_stream(request: AnyRequest) -> None:
     [
         (answers_too_much, (200, 500, "Response was bigger than content-length")),
         (answers_too_little, (200, 500, "Response was smaller than content-length")),
-        (is_cancelled, (500, 500, "The handler was cancelled, and not by its client")),
+        (is_cancelled, (500, 500, "The handler was cancelled, but not by its client")),
         (has_a_strange_status, (500, 500, "Invalid response status 100")),
         (hangs, (503, 503, "")),
         (
@@ -377,7 +377,7 @@ async def hangs_in_mid_stream(request: AnyRequest) -> None:
 def test_what_sanic_s_server_refuses(
     app: AnySanic, serve: Serve, log: Log, handler: Any, end: tuple[int, int, str]
 ) -> None:
-    """What Sanic's server replaces by its own page, or breaks off, is recorded as it was sent."""
+    """A response that Sanic's server replaces or breaks off is recorded as it was sent."""
     app.add_route(handler, "/failing")
     if handler in (hangs, hangs_in_mid_stream):
         app.config.RESPONSE_TIMEOUT = 0.01
@@ -403,7 +403,7 @@ def test_the_app_s_own_error_handler(app: AnySanic, run: Serve, log: Log) -> Non
 
 
 def test_error_handler_that_raises(app: AnySanic, run: Serve, log: Log) -> None:
-    """An error handler that raises is a failure like any, with one summary."""
+    """An error handler that raises is a failure like any other, with one summary."""
     app.error_handler.add(NotFound, mock.Mock(side_effect=LookupError("no template")))
     answer = run(app).request("/missing")
     assert (answer.status, answer.header("X-Request-ID")) == (500, log.summary["rid"])
@@ -411,7 +411,7 @@ def test_error_handler_that_raises(app: AnySanic, run: Serve, log: Log) -> None:
 
 
 def test_missing_pages_are_quiet(app: AnySanic, run: Serve, log: Log) -> None:
-    """A page that is not there leaves the one summary, at INFO, and no traceback."""
+    """A missing page has one summary, at INFO, and no traceback."""
     run(app).request("/missing")
     assert [line for line in log.lines if line["Severity"] < 6 or "error" in line["Fields"]] == []
     assert log.summary["code"] == 404
@@ -419,7 +419,7 @@ def test_missing_pages_are_quiet(app: AnySanic, run: Serve, log: Log) -> None:
 
 @pytest.mark.parametrize("where", ["request", "response", "handler", "routing"])
 def test_hooks_that_raise(app: AnySanic, run: Serve, log: Log, where: str) -> None:
-    """Where middleware and signal handlers raise, there is an id and one summary all the same."""
+    """If middleware and signal handlers raise, there is an id and one summary all the same."""
     hook = mock.AsyncMock(side_effect=RuntimeError(where))
     if where in {"request", "response"}:
         app.register_middleware(hook, where)
@@ -433,7 +433,7 @@ def test_hooks_that_raise(app: AnySanic, run: Serve, log: Log, where: str) -> No
 
 
 def test_middleware_that_answers(app: AnySanic, run: Serve, log: Log) -> None:
-    """A response that middleware makes, or puts in another's place, has the id and is recorded."""
+    """A response that middleware creates or replaces has the id and is recorded."""
 
     @app.on_request
     async def forbid(request: AnyRequest) -> HTTPResponse | None:
@@ -452,7 +452,7 @@ def test_middleware_that_answers(app: AnySanic, run: Serve, log: Log) -> None:
 
 
 def test_response_streams(app: AnySanic, run: Serve, log: Log) -> None:
-    """The older kind of streams, by which files are sent, is recorded at its end, with the id."""
+    """The older kind of streams, which sends files, is recorded at its end, with the id."""
 
     @app.get("/streamed")
     async def streamed(request: AnyRequest) -> ResponseStream:
@@ -469,7 +469,7 @@ def test_response_streams(app: AnySanic, run: Serve, log: Log) -> None:
 
 
 def test_a_response_for_many_requests(app: AnySanic, run: Serve, log: Log) -> None:
-    """A response that the application sends again bears the id of each request in turn."""
+    """A response that the application sends again has the id of each request in turn."""
     pong = text("pong")
 
     @app.get("/ping")
@@ -486,7 +486,7 @@ def test_a_response_for_many_requests(app: AnySanic, run: Serve, log: Log) -> No
 
 
 def test_keep_alive(app: AnySanic, serve: Serve, log: Log) -> None:
-    """Requests on one connection have an id and an end each, and between them there is no id."""
+    """Each request on a connection has its own id and end, and between them there is no id."""
     between: list[str | None] = []
 
     @app.signal("http.lifecycle.read_head")
@@ -507,7 +507,7 @@ def test_keep_alive(app: AnySanic, serve: Serve, log: Log) -> None:
 
 
 def requests_of(app: AnySanic) -> list[weakref.ref[AnyRequest]]:
-    """Return a list that gets the requests of an application, without keeping them."""
+    """Return a list that receives weak references to the requests of an application."""
     seen: list[weakref.ref[AnyRequest]] = []
 
     @app.signal("http.handler.before")
@@ -529,15 +529,15 @@ def test_many_requests_of_one_task(app: AnySanic, serve: Serve) -> None:
         gc.collect()
         return [each() for each in seen]
 
-    assert server.submit(ask()).result(30)[:2] == [None, None]  # the context has the last
+    assert server.submit(ask()).result(30)[:2] == [None, None]  # the context still has the last one
 
 
 @pytest.mark.parametrize("path", ["/boom", "/stream-fails"])
 def test_nothing_of_a_request_is_kept(
     app: AnySanic, run: Serve, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When a request has failed and ended, nothing keeps it, nor its exception."""
-    # Its records hold tracebacks, and pytest holds them.
+    """When a request has failed and ended, nothing keeps a reference to it."""
+    # Records of this logger hold tracebacks, and pytest keeps them.
     monkeypatch.setattr(logging.getLogger("sanic.error"), "disabled", True)
     seen = requests_of(app)
     server = run(app)
@@ -548,7 +548,7 @@ def test_nothing_of_a_request_is_kept(
 
 
 def test_access_log(app: AnySanic, serve: Serve, log: Log) -> None:
-    """Sanic's own line of a request bears its id."""
+    """Sanic's own access line has the id of its request."""
     app.config.ACCESS_LOG = True
     serve(app).request("/", headers={"X-Request-ID": "abc"})
     assert {line["Fields"]["rid"] for line in log.of("sanic.access")} == {"abc"}
@@ -565,7 +565,7 @@ def test_access_log(app: AnySanic, serve: Serve, log: Log) -> None:
     ],
 )
 def test_malformed_requests(app: AnySanic, serve: Serve, log: Log, data: bytes, code: int) -> None:
-    """What Sanic answers although it is no request is recorded as it came, and has an id."""
+    """A malformed request that Sanic answers is recorded with its status, and has an id."""
     answer = exchange(serve(app), data)
     assert answer.startswith(b"HTTP/1.1 %d" % code)
     assert b"x-request-id: " + log.summary["rid"].encode() in answer.lower()
@@ -573,7 +573,7 @@ def test_malformed_requests(app: AnySanic, serve: Serve, log: Log, data: bytes, 
 
 
 def test_a_url_without_a_path(app: AnySanic, serve: Serve, log: Log) -> None:
-    """A URL in which Sanic finds no path is recorded as it came."""
+    """A URL in which Sanic finds no path is recorded unchanged."""
     assert exchange(serve(app), get("http://localhost?a=b")).startswith(b"HTTP/1.1 500")
     assert (log.summary["path"], log.summary["code"]) == ("http://localhost", 500)
     assert log.of("dockerflow.sanic") == []
@@ -590,7 +590,7 @@ def test_a_url_without_a_path(app: AnySanic, serve: Serve, log: Log) -> None:
 def test_client_goes_away_while_it_sends(
     app: AnySanic, serve: Serve, log: Log, signal: str, data: bytes, codes: list[int]
 ) -> None:
-    """A client that goes away before the end of its request's body is 499; a head alone is none."""
+    """A client that leaves before the end of its request's body is 499; in the head, no request."""
     reading = threading.Event()
 
     @app.signal(signal)
@@ -605,7 +605,7 @@ def test_client_goes_away_while_it_sends(
 def test_client_goes_away_while_the_handler_runs(
     app: AnySanic, serve: Serve, log: Log, handled: bool
 ) -> None:
-    """A client that goes away before there is an answer is 499, whatever the handler does."""
+    """A client that disconnects before there is an answer is 499, whatever the handler does."""
     running = threading.Event()
 
     @app.get("/hangs")
@@ -691,7 +691,7 @@ def test_asgi_websocket(app: AnySanic, serve: Serve, log: Log) -> None:
 
 
 def build(observed: bool) -> AnySanic:
-    """Build an application that answers in many ways."""
+    """Build an application with many kinds of responses."""
     app = new_app()
     app.add_route(returns_nothing, "/nothing")
 

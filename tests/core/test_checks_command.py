@@ -1,4 +1,4 @@
-"""``python -m dockerflow.checks``, for modules that know no framework."""
+"""``python -m dockerflow.checks``, for modules without a framework."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ other = 5
 
 
 def run(folder: pathlib.Path, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run the command in a folder that has a module ``service``."""
+    """Run the command in a folder that contains a module ``service``."""
     (folder / "service.py").write_text(SERVICE)
     command = [sys.executable, "-W", "error", "-m", "dockerflow.checks", *arguments]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -74,7 +74,7 @@ def test_the_default_registry(tmp_path: pathlib.Path) -> None:
 
 
 def test_an_error(tmp_path: pathlib.Path) -> None:
-    """At ERROR the status is 1; JSON is one line, as the heartbeat answers."""
+    """At ERROR the exit status is 1; with --json the output is one line, as in the heartbeat."""
     (line,) = run(tmp_path, "service:fail", "--json", status=1).stdout.splitlines()
     assert json.loads(line) == {
         "status": "error",
@@ -87,7 +87,7 @@ def test_an_error(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_module_that_exits(tmp_path: pathlib.Path) -> None:
-    """A script that ends by itself when it is imported has not passed."""
+    """A script that exits when it is imported does not count as passed."""
     (tmp_path / "script.py").write_text("import sys\nsys.exit(0)")
     assert "importing 'script' ended the process" in run(tmp_path, "script:app", status=2).stderr
 
@@ -95,9 +95,9 @@ def test_a_module_that_exits(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (("missing",), "there is no module 'missing' here"),
-        (("service.py",), "there is no module 'service.py' here"),
-        (("./service",), "'./service' is no module, such as shop.app"),
+        (("missing",), "there is no module named 'missing'"),
+        (("service.py",), "there is no module named 'service.py'"),
+        (("./service",), "'./service' is not the name of a module, such as shop.app"),
         (("service:none",), "has no attribute 'none'"),
         (("service:other",), "service:other is of type int and has no Dockerflow extension"),
         (("service", "--group", "x"), "--group needs an application, such as shop:app"),
@@ -105,7 +105,7 @@ def test_a_module_that_exits(tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_wrong_arguments(tmp_path: pathlib.Path, arguments: tuple[str, ...], fault: str) -> None:
-    """What is not there is status 2, and said without a traceback."""
+    """A missing module or attribute gives status 2 and a message without a traceback."""
     done = run(tmp_path, *arguments, status=2)
     assert fault in done.stderr
     assert (done.stdout, "Traceback" in done.stderr) == ("", False)

@@ -1,4 +1,4 @@
-"""What the endpoints answer, whatever the framework."""
+"""The responses of the endpoints, independent of any framework."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEADERS = (("Cache-Control", "no-store"), ("Vary", "Accept"))
 
 
 class Extension(Endpoints):
-    """An extension of a framework whose applications are their dicts of settings."""
+    """An extension of a framework in which an application is just its dict of settings."""
 
     logger = logging.getLogger("dockerflow.tests")
 
@@ -64,7 +64,7 @@ def answer_async(extension: Extension, path: str, method: str = "GET", **app: An
 
 @pytest.fixture(params=[answer_sync, answer_async], ids=["sync", "async"])
 def answer(request: pytest.FixtureRequest) -> Answer:
-    """Ask for a path, in sync and in async code."""
+    """Request a path, in sync and in async code."""
     function: Answer = request.param
     return function
 
@@ -76,7 +76,7 @@ def write(folder: pathlib.Path) -> pathlib.Path:
 
 
 def test_heartbeat(answer: Answer) -> None:
-    """The heartbeat fails from ERROR on, with the configured status, and the adapter is told."""
+    """The heartbeat fails from ERROR on, with the configured status, and notifies the adapter."""
     extension = Extension(silenced_checks=["t.E1"])
     extension.check(lambda: [checks.Warning("m", id="t.W1"), checks.Error("n", id="t.E1")], "one")
     body = {
@@ -107,7 +107,7 @@ def test_one_silenced_id() -> None:
 
 
 def test_version(answer: Answer, tmp_path: pathlib.Path) -> None:
-    """The first of the default places that has a file is read, and a configured one alone."""
+    """The first default place that has a file is read; a configured place is the only one."""
     one, two = write(tmp_path / "one"), write(tmp_path / "two")
     found = answer(Extension(tmp_path, one, two), VERSION)
     assert found == Reply(200, b'{"version": "one"}', "application/json")
@@ -119,7 +119,7 @@ def test_version(answer: Answer, tmp_path: pathlib.Path) -> None:
 
 
 def test_container_root() -> None:
-    """Where nothing is configured, /app is the last place; tests may patch get_version."""
+    """If no place is configured, /app is the last; tests may patch get_version."""
     with mock.patch("dockerflow.version.get_version", return_value=None) as get_version:
         assert answer_sync(Extension("a", pathlib.Path("b")), VERSION) == Reply(
             404, b"version.json not found"
@@ -144,7 +144,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_wrong_settings(caplog: pytest.LogCaptureFixture, name: str, value: object) -> None:
-    """A setting is refused at start-up with the remedy; met later, the default is used."""
+    """An invalid setting is refused at start-up with the remedy; later, the default is used."""
     extension = Extension()
     with pytest.raises(ValueError, match=f"{name} is {value!r}; set it to "):
         extension.validate_settings({name: value})
@@ -153,7 +153,7 @@ def test_wrong_settings(caplog: pytest.LogCaptureFixture, name: str, value: obje
 
 
 def test_settings_of_an_environment() -> None:
-    """Settings may be the texts that environment variables hold."""
+    """Settings may be strings, as in environment variables."""
     settings = Extension().settings(
         {
             "DOCKERFLOW_CHECK_TIMEOUT": "None",
@@ -181,7 +181,7 @@ def test_migrations_are_kept_for_a_minute(clock: mock.Mock) -> None:
 
 
 def test_service_checks() -> None:
-    """Each backing service that is given gets its check; what is none is refused."""
+    """Each configured backing service gets its check; any other object is refused."""
     redis = mock.Mock(spec=["ping"])
     engine = mock.MagicMock(spec=["connect"])
     extension = Extension()
@@ -209,7 +209,7 @@ def test_service_checks() -> None:
     ids=repr,
 )
 def test_read_groups(value: object, groups: dict[str, tuple[str, ...]]) -> None:
-    """Groups are a dictionary of lists, or its JSON text as an environment variable has it."""
+    """Groups are a dictionary of lists, or a JSON text of one, as in an environment variable."""
     assert read_groups(value) == groups
 
 
@@ -233,7 +233,7 @@ def test_read_groups(value: object, groups: dict[str, tuple[str, ...]]) -> None:
     ids=repr,
 )
 def test_wrong_groups(value: object, remedy: str) -> None:
-    """What makes no sense is refused at start-up, with the remedy."""
+    """Invalid groups are refused at start-up, with the remedy."""
     with pytest.raises(ValueError, match=f"DOCKERFLOW_HEARTBEAT_GROUPS is .*; set it to {remedy}"):
         Extension().validate_settings({"DOCKERFLOW_HEARTBEAT_GROUPS": value})
 
@@ -247,14 +247,14 @@ def test_wrong_keep(value: object) -> None:
 
 @pytest.mark.parametrize("path", ["/__heartbeat__/", "/__heartbeat__/a/b", "/__heartbeat__x"])
 def test_no_group(answer: Answer, path: str) -> None:
-    """Other paths that begin like a group's are the application's."""
+    """Other paths that begin like a group's belong to the application."""
     groups = {"a": ["one"]}
     assert answer(Extension(), path, DOCKERFLOW_HEARTBEAT_GROUPS=groups) is None
     assert not Extension().is_probe({"DOCKERFLOW_HEARTBEAT_GROUPS": groups}, path)
 
 
 def test_application_without_groups() -> None:
-    """Without groups, their paths are the application's."""
+    """Without groups, their paths belong to the application."""
     groups = {"DOCKERFLOW_HEARTBEAT_GROUPS": {"a": ["one"]}}
     assert Extension().is_probe(groups, "/__heartbeat__/a")
     assert not Extension().is_probe({}, "/__heartbeat__/a")
@@ -279,7 +279,7 @@ def test_server_timing() -> None:
 
 
 def test_server_timing_of_many() -> None:
-    """The header stays shorter than what proxies take, and ends with a whole metric."""
+    """The header stays shorter than the limit of proxies, and ends with a complete metric."""
     value = server_timing(checks.ChecksResults(durations=dict.fromkeys(map(str, range(10_000)), 1)))
     assert 1900 < len(value) <= 2000
     assert all(metric.endswith(";dur=1000.0") for metric in value.split(", "))

@@ -1,4 +1,4 @@
-"""What is shown and logged of what checks return and raise."""
+"""How the messages and exceptions of checks are shown and logged."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def raises(error: BaseException) -> ChecksResults:
 
 @pytest.mark.parametrize("kind", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_raised(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
-    """What a check raises is shown by its type alone; the log has its text and traceback."""
+    """An exception of a check is shown as its type; the log has its text and traceback."""
     results = raises(kind("host db7 refused"))
     assert results.details["check"]["messages"] == {health.ERROR_CHECK_RAISED: kind.__name__}
     (record,) = caplog.records
@@ -45,7 +45,7 @@ def test_raised(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_secrets_of_an_exception(caplog: pytest.LogCaptureFixture) -> None:
-    """The user part of a URL in an exception does not reach the log, and its traceback does."""
+    """The log has the traceback of an exception, with the user part of URLs masked."""
     raises(ValueError("no answer from redis://admin:hunter2@db7/0"))
     assert "hunter2" not in caplog.text
     assert "redis://***@db7/0" in caplog.text
@@ -53,7 +53,7 @@ def test_secrets_of_an_exception(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_exception_without_text(caplog: pytest.LogCaptureFixture) -> None:
-    """An exception without a text, and one whose text can't be had, are reported all the same."""
+    """Exceptions without a text, or whose text raises, are reported all the same."""
 
     class Unprintable(Exception):
         def __str__(self) -> str:
@@ -68,7 +68,7 @@ def test_exception_without_text(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_two_messages_of_one_id(caplog: pytest.LogCaptureFixture) -> None:
-    """Messages of one id are joined, one without an id has its check's name, and each is logged."""
+    """Messages of one id are joined, one without an id gets its check's name; each is logged."""
     results = run([Error("replica 0 down", id="db.E1"), Error("replica 1 down", id="db.E1")])
     assert results.details["check0"]["messages"] == {"db.E1": "replica 0 down; replica 1 down"}
     results = run([checks.Debug("a"), CheckMessage("b", level=35)])
@@ -111,14 +111,14 @@ def test_lone_surrogates() -> None:
     ],
 )
 def test_mask_urls(text: str, masked: str) -> None:
-    """The user part of each URL is replaced, whatever characters it has, and nothing else."""
+    """The user part of each URL is masked, whatever characters it has, and nothing else."""
     assert mask_urls(text) == masked
     assert run(Error(text, id="t.1")).details["check0"]["messages"] == {"t.1": masked}
 
 
 @given(st.text(alphabet="ab:/@?#", max_size=30).filter(lambda text: "://" not in text))
 def test_no_user_part_is_left(secret: str) -> None:
-    """No text between :// and @ is left, unless a blank or another URL begins there."""
+    """All text between :// and @ is masked, unless a blank or another URL begins there."""
     assert "SECRET" not in mask_urls(f"x://SECRET{secret}@host")
 
 
@@ -130,7 +130,7 @@ def test_long_texts() -> None:
 
 @pytest.mark.parametrize("password", ["p@s/s", b"p@s/s", "p@s/s\\'", "pä@s/ s", "p.*|(", "%2f@"])
 def test_known_passwords(password: str | bytes) -> None:
-    """A known password is replaced wherever it stands, escaped or not, and empty ones are not."""
+    """A known password is masked wherever it appears, escaped or not; empty ones are ignored."""
     plain = password.decode() if isinstance(password, bytes) else password
     encoded = quote(plain, safe="")
     spelled = [plain, repr(plain)[1:-1], quote(plain), encoded, encoded.lower()]
@@ -139,7 +139,7 @@ def test_known_passwords(password: str | bytes) -> None:
 
 
 def test_an_exception_as_the_object(caplog: pytest.LogCaptureFixture) -> None:
-    """An exception that a message is about is in the log, with URLs masked, and not shown."""
+    """The exception that a message is about is logged, with URLs masked, and not shown."""
     try:
         raise OSError("no answer from redis://u:hunter2@db7")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Results that are kept, checks that rest after their limit, and how long each took."""
+"""Kept results, pauses after the limit, and durations of checks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check() -> mock.Mock:
 
 
 def test_keep(registry: CheckRegistry, run: Run, check: mock.Mock, clock: mock.Mock) -> None:
-    """A clean result is reused for the seconds that the check was registered with."""
+    """A clean result is reused for as many seconds as the check was registered with."""
     registry.register(check, name="one", keep=30)
     assert run(registry).kept == set()
     clock.return_value += 29.9
@@ -47,7 +47,7 @@ def test_keep(registry: CheckRegistry, run: Run, check: mock.Mock, clock: mock.M
 
 
 def test_keep_of_the_heartbeat(registry: CheckRegistry, run: Run) -> None:
-    """A check's own number goes before that of the heartbeat, 0 as well."""
+    """A check's own number takes precedence over the heartbeat's, even if it is 0."""
     registry.register(list, name="own", keep=0)
     registry.register_partial(list, name="other", keep=20)
     registry.register(tuple, name="common")
@@ -55,7 +55,7 @@ def test_keep_of_the_heartbeat(registry: CheckRegistry, run: Run) -> None:
     assert run(registry, keep=30).kept == {"other", "common"}
     assert run(registry).kept == {"other", "common"}
     assert run(registry, checks=[("own", registry.checks["common"])]).kept == {"own"}
-    for _ in range(2):  # a name with a check that is not registered under it
+    for _ in range(2):  # a check that is not registered under this name
         assert run(registry, checks=[("other", set)]).kept == set()
 
 
@@ -63,7 +63,7 @@ def test_keep_of_the_heartbeat(registry: CheckRegistry, run: Run) -> None:
 def test_no_failure_is_kept(
     registry: CheckRegistry, run: Run, check: mock.Mock, message: object
 ) -> None:
-    """A result with any message is not reused, a silenced one either."""
+    """A result with any message is not reused, not even a silenced one."""
     check.side_effect = [message] if isinstance(message, Exception) else [[message]]
     registry.register(check, name="one", keep=30)
     run(registry, silenced_check_ids=["t.1"])
@@ -98,7 +98,7 @@ def test_forgotten(
     check: mock.Mock,
     change: Callable[[CheckRegistry], CheckRegistry],
 ) -> None:
-    """Nothing is kept after clear_checks(), or forget_results(), or for another registry."""
+    """Nothing is kept after clear_checks() or forget_results(), or for another registry."""
     registry.register(check, name="one", keep=30)
     run(registry)
     assert run(change(registry)).kept == set()
@@ -106,7 +106,7 @@ def test_forgotten(
 
 
 def test_forgotten_while_it_runs(registry: CheckRegistry, release: threading.Event) -> None:
-    """The result of a check that ran while results were forgotten is not kept."""
+    """If results are forgotten while a check runs, its result is not kept."""
 
     def check() -> None:
         release.wait()
@@ -121,7 +121,7 @@ def test_forgotten_while_it_runs(registry: CheckRegistry, release: threading.Eve
 
 
 def test_replaced_check(registry: CheckRegistry, run: Run, check: mock.Mock) -> None:
-    """What was kept of a check does not hold for another of its name."""
+    """A kept result of a check is not used for another check of its name."""
     registry.register(list, name="one", keep=30)
     run(registry)
     registry.register(check, name="one", keep=30)
@@ -131,7 +131,7 @@ def test_replaced_check(registry: CheckRegistry, run: Run, check: mock.Mock) -> 
 
 
 def test_applications(registry: CheckRegistry, run: Run) -> None:
-    """What one application has kept holds for no other."""
+    """A result that one application has kept is not used by another."""
     registry.register(list, name="one", keep=30)
     one, two = CheckEnvironment(app="one"), CheckEnvironment(app="two")
     run(registry, environment=one)
@@ -140,7 +140,7 @@ def test_applications(registry: CheckRegistry, run: Run) -> None:
 
 
 def test_environment(registry: CheckRegistry, run: Run) -> None:
-    """What an adapter says of a check goes before what it was registered with."""
+    """An adapter's number for a check takes precedence over the one it was registered with."""
     registry.register(list, name="one", keep=30)
     registry.register(tuple, name="two")
     environment = CheckEnvironment(keep=lambda check: 0 if check is list else 10)
@@ -149,7 +149,7 @@ def test_environment(registry: CheckRegistry, run: Run) -> None:
 
 
 def test_without_a_clock(registry: CheckRegistry, run: Run, check: mock.Mock) -> None:
-    """Without a timeout nothing is kept, and what was kept is not reused."""
+    """Without a timeout nothing is kept, and no kept result is reused."""
     registry.register(check, name="one", keep=30)
     assert run(registry, timeout=None).kept == run(registry).kept == set()
     assert run(registry, timeout=None).kept == set()
@@ -157,7 +157,7 @@ def test_without_a_clock(registry: CheckRegistry, run: Run, check: mock.Mock) ->
 
 
 def test_inline(registry: CheckRegistry, check: mock.Mock) -> None:
-    """A check that runs in its caller's thread is not kept."""
+    """The result of a check that runs in its caller's thread is not kept."""
     registry.register(check, name="one", keep=30)
     environment = CheckEnvironment(inline=lambda check: True)
     registry.run_checks(environment=environment)
@@ -165,7 +165,7 @@ def test_inline(registry: CheckRegistry, check: mock.Mock) -> None:
 
 
 def test_event_loops(registry: CheckRegistry) -> None:
-    """The result of an async check holds for its event loop, whose clients it used."""
+    """The result of an async check is valid only in its event loop, whose clients it used."""
     check = mock.AsyncMock(return_value=[])
     registry.register(check, name="one", keep=30)
 
@@ -177,7 +177,7 @@ def test_event_loops(registry: CheckRegistry) -> None:
 
 @pytest.mark.parametrize("passing", ["time", "loops"])
 def test_memory(registry: CheckRegistry, clock: mock.Mock, passing: str) -> None:
-    """What holds no longer is forgotten with the next result, and what it was about is free."""
+    """The next result removes outdated ones, and frees the objects that they were about."""
 
     class App:
         pass
@@ -201,7 +201,7 @@ def test_memory(registry: CheckRegistry, clock: mock.Mock, passing: str) -> None
     assert sum(reference() is not None for reference in references) <= 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_fork(registry: CheckRegistry) -> None:
     """After a fork the child has none of its parent's results."""
@@ -217,7 +217,7 @@ def test_fork(registry: CheckRegistry) -> None:
 
 @pytest.mark.parametrize("keep", [-1, "soon", float("inf"), True])
 def test_wrong_keep(registry: CheckRegistry, keep: Any) -> None:
-    """A keep that makes no sense is refused, with the name of the check."""
+    """An invalid keep is refused, with the name of the check."""
     with pytest.raises(ValueError, match=r"keep=\) of the check 'one' is .*; set it to a number"):
         registry.register(list, name="one", keep=keep)
     with pytest.raises(ValueError, match=r"keep= is .*; set it to a number"):
@@ -241,7 +241,7 @@ def test_pause(
     caplog: pytest.LogCaptureFixture,
     keep: float | None,
 ) -> None:
-    """A check that took longer than its limit is left alone as long, and heartbeats say so."""
+    """A check that took longer than its limit pauses as long, and heartbeats say so."""
     calls = mock.Mock()
 
     def check() -> None:
@@ -255,7 +255,7 @@ def test_pause(
     join()
     clock.return_value += 0.049
     results = registry.run_checks()
-    text = "took longer than 0.05 s; it is started again after as long a pause"
+    text = "took longer than 0.05 s; it is not started again for 0.05 s"
     assert results.details["one"]["messages"] == {health.ERROR_CHECK_TIMEOUT: text}
     assert (results.kept, results.durations) == ({"one"}, {"one": 0})
     assert (calls.call_count, len(caplog.records)) == (1, 1)
@@ -269,7 +269,7 @@ def test_pause(
 
 @pytest.fixture
 def time() -> Iterator[mock.Mock]:
-    """The clock of running checks, which stands until a check sets its ``return_value``."""
+    """The clock of running checks, which stands still until a check sets its ``return_value``."""
     with mock.patch("dockerflow.checks.runner.time") as time:
         time.monotonic.return_value = 1000.0
         yield time.monotonic
@@ -286,7 +286,7 @@ def takes(time: mock.Mock, seconds: float) -> Callable[[], None]:
 def test_durations(
     registry: CheckRegistry, run: Run, time: mock.Mock, timeout: float | None
 ) -> None:
-    """The seconds that each check took are in the results, which compare without them."""
+    """The results hold the seconds that each check took, which don't count in comparisons."""
     registry.register(takes(time, 20), name="one")
     results = run(registry, timeout=timeout)
     assert results.durations == {"one": 20}

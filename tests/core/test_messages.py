@@ -1,4 +1,4 @@
-"""Messages: the port of Django's."""
+"""Messages, a port of Django's."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_equality() -> None:
 
 
 def test_is_serious() -> None:
-    """A message is serious from ERROR on, or from the level that is asked for."""
+    """A message is serious from ERROR on, or from a given level on."""
     assert Error("m").is_serious()
     assert not checks.Warning("m").is_serious()
     assert checks.Warning("m").is_serious(checks.WARNING)
@@ -50,5 +50,5 @@ def test_is_serious() -> None:
 
 
 def test_repr() -> None:
-    """A message's repr shows all of it."""
+    """A message's repr shows all its parts."""
     assert repr(Error("m", id="i")) == "<Error: level=40, msg='m', hint=None, obj=None, id='i'>"

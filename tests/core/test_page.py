@@ -1,4 +1,4 @@
-"""The heartbeat's page: who gets it, and what is on it."""
+"""The heartbeat's page: who gets it, and its contents."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_prefers_html(accept: str) -> None:
     ids=lambda accept: accept[:40],
 )
 def test_prefers_json(accept: str) -> None:
-    """Any other client gets JSON, also one whose header makes no sense."""
+    """Any other client gets JSON, also one with an invalid header."""
     assert not prefers_html(accept)
 
 
@@ -124,7 +124,7 @@ def failed() -> ChecksResults:
 
 
 def test_checks() -> None:
-    """The worst check comes first, with its messages and its time, all of it as text."""
+    """The worst check comes first, with its messages and its time, all as plain text."""
     reply = page(failed(), settings={"failed_status": 503})
     assert (reply.status, reply.media_type) == (503, "text/html; charset=utf-8")
     document = Document(reply)
@@ -141,7 +141,7 @@ def test_checks() -> None:
 
 
 def test_details_hidden() -> None:
-    """Where the details are hidden the page has the status and no word of any check."""
+    """If details are hidden, the page has the status and mentions no check."""
     document = Document(page(failed(), settings={"show_details": False}))
     assert "✕Error" in document.text
     assert document.of("table") == []
@@ -150,14 +150,14 @@ def test_details_hidden() -> None:
 
 
 def test_no_checks() -> None:
-    """Where there are no checks the page says so, and has no empty table."""
+    """If there are no checks, the page says so, and has no empty table."""
     document = Document(page())
     assert "There are no checks. Probes get status 200." in document.text
     assert document.of("table") == []
 
 
 def test_nothing_but_itself() -> None:
-    """The page runs nothing and loads nothing; its policy allows its own style alone."""
+    """The page runs nothing and loads nothing; its policy allows only its own style."""
     reply = page(failed())
     document = Document(reply)
     loading = {"src", "href", "srcset", "action", "style", "http-equiv"}
@@ -189,7 +189,7 @@ def test_nothing_but_itself() -> None:
     ],
 )
 def test_version(version: object, title: str, facts: list[str]) -> None:
-    """The page shows version and commit where they are, and calls the service by its source."""
+    """The page shows version and commit, if known, and names the service after its source."""
     lines = Document(page(version=json_reply(200, version))).text.splitlines()
     assert title in lines
     assert [line for line in lines if line.startswith(("Version", "Commit"))] == facts
@@ -199,7 +199,7 @@ def test_version(version: object, title: str, facts: list[str]) -> None:
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("group", [None, "live", "startup"])
 def test_groups(group: str | None, slash: str) -> None:
-    """The groups are links that lead to them below any prefix, and the page's own is marked."""
+    """The groups are links that work below any prefix, and the page's own group is marked."""
     path = f"/shop/__heartbeat__{f'/{group}' if group else ''}{slash}"
     settings = {"groups": {"live": (), "startup": ()}}
     document = Document(page(settings=settings, group=group, slash=bool(slash)))
@@ -211,7 +211,7 @@ def test_groups(group: str | None, slash: str) -> None:
 
 
 def test_colours() -> None:
-    """Every text has the contrast that WCAG's level AA asks for, in light and in dark."""
+    """Every text has the contrast that WCAG's level AA requires, in light and in dark."""
     (style,) = re.findall(r"<style>(.*?)</style>", page().body.decode(), re.DOTALL)
     themes = [dict(re.findall(r"--([a-z-]+): #(\w{6})", theme)) for theme in style.split("@media")]
     assert len(themes) == 2
@@ -225,7 +225,7 @@ def test_colours() -> None:
 
 
 def luminance(colour: str) -> float:
-    """Return how light a colour is: https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
+    """Return a colour's luminance: https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
     red, green, blue = (
         value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
         for value in (part / 255 for part in bytes.fromhex(colour))

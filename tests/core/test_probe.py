@@ -1,4 +1,4 @@
-"""``python -m dockerflow.probe``, asked of small servers and files."""
+"""``python -m dockerflow.probe`` against small servers and files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def probe(*arguments: object, **environ: str) -> tuple[int, str]:
-    """Return the exit status and the line of the command."""
+    """Return the exit status and the output line of the command."""
     command = [sys.executable, "-W", "error", "-m", "dockerflow.probe", *map(str, arguments)]
     environ = {**os.environ, **environ}
     done = subprocess.run(
@@ -38,7 +38,7 @@ def serving(
     host: str = "127.0.0.1",
     wrap: Callable[[socket.socket], socket.socket] = lambda sock: sock,
 ) -> Generator[tuple[int, list[bytes]]]:
-    """Answer one connection; give the port, and what comes in."""
+    """Answer one connection; yield the port and the received data."""
     received: list[bytes] = []
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
@@ -76,7 +76,7 @@ def serving(
     ],
 )
 def test_an_answer(answer: bytes, status: int, line: str) -> None:
-    """A status of 2xx is good, and nothing else; the line says which it was, in ASCII."""
+    """Only a status of 2xx is good; the line shows the status, in ASCII."""
     with serving([answer]) as (port, received):
         code, said = probe(http_proxy="http://127.0.0.1:1", PORT=str(port))
     assert (code, bool(re.fullmatch(line, said))) == (status, True), said
@@ -85,12 +85,12 @@ def test_an_answer(answer: bytes, status: int, line: str) -> None:
 
 @pytest.mark.parametrize("head", [b"", OK.replace(b"2\r", b"502\r")])
 def test_a_server_that_drips(head: bytes) -> None:
-    """The time limit is for the whole answer, however the bytes of head or body trickle in."""
+    """The time limit is for the whole answer, even if head or body arrive slowly."""
     stop = threading.Event()
 
     def answer() -> Iterator[bytes]:
         yield head
-        for _ in range(500):  # five seconds, and the answer is complete
+        for _ in range(500):  # after five seconds the answer is complete
             if stop.wait(0.01):
                 break
             yield b"H"
@@ -101,13 +101,13 @@ def test_a_server_that_drips(head: bytes) -> None:
 
 
 def test_nobody_there() -> None:
-    """A port that refuses, and a name that none can have, say so."""
+    """A refused connection and an impossible host name are reported."""
     assert probe(PORT=str(free_port())) == (1, "refused")
     assert probe(f"http://{'a' * 70}.invalid/") == (1, "host not found")
 
 
 def test_ipv6() -> None:
-    """The host may be an address of IPv6."""
+    """The host may be an IPv6 address."""
     with serving([OK], "::1") as (port, _):
         assert probe(f"http://[::1]:{port}/")[0] == 0
     assert "host not found" not in probe("http://[::1]/")[1]  # port 80
@@ -125,7 +125,7 @@ def test_credentials() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Return the file of a key and its certificate, which nobody has signed."""
+    """Return the file of a key and its self-signed certificate."""
     path = tmp_path_factory.mktemp("tls") / "localhost.pem"
     names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
     command = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
@@ -136,7 +136,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 def test_https(certificate: pathlib.Path) -> None:
-    """The certificate must be a trusted one, unless --insecure is given."""
+    """The certificate must be trusted, unless --insecure is given."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
@@ -166,12 +166,12 @@ def test_https(certificate: pathlib.Path) -> None:
     ],
 )
 def test_wrong_arguments(arguments: tuple[str, ...]) -> None:
-    """What makes no sense is status 2, and nothing on standard output."""
+    """Invalid arguments give status 2, and nothing on standard output."""
     assert probe(*arguments) == (2, "")
 
 
 def test_a_file(tmp_path: pathlib.Path) -> None:
-    """A worker's file must be there, no older than --max-age, and not from the future."""
+    """A worker's file must exist, be no older than --max-age, and not come from the future."""
     file = tmp_path / "alive"
     assert probe("--file", tmp_path) == (1, "file is a directory")
     assert probe("--file", file) == (1, "file can't be read: No such file or directory")
@@ -188,7 +188,7 @@ def test_a_file(tmp_path: pathlib.Path) -> None:
 
 
 def test_it_imports_nothing_else_of_ours() -> None:
-    """The probe is quick to start: it loads neither checks nor endpoints, and no urllib.request."""
+    """The probe starts fast: it imports neither checks nor endpoints, and no urllib.request."""
     program = "import sys, dockerflow.probe.__main__; print(*sys.modules)"
     loaded = set(subprocess.check_output([sys.executable, "-c", program], text=True).split())
     ours = {name for name in loaded if name.startswith("dockerflow.")}

@@ -1,4 +1,4 @@
-"""What only a process of its own shows: its first heartbeats, and its end."""
+"""What only a new process shows: its first heartbeats, and its end."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ def test_first_heartbeats_at_once() -> None:
 
 
 def test_a_hung_check_does_not_delay_the_exit() -> None:
-    """A process ends while a check of it hangs."""
+    """A process can end while one of its checks hangs."""
     run(HUNG_AT_EXIT)

@@ -22,7 +22,7 @@ def registry() -> CheckRegistry:
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "soon", True, [], 10**400])
 def test_wrong_timeout(registry: CheckRegistry, timeout: Any) -> None:
-    """A time limit that is no positive number is refused where it is given."""
+    """A time limit that is not a positive number is refused at registration."""
     with pytest.raises(ValueError, match="positive number of seconds"):
         registry.register(list, name="one", timeout=timeout)
     with pytest.raises(ValueError, match="positive number of seconds"):
@@ -45,7 +45,7 @@ def test_taken_name(registry: CheckRegistry, caplog: pytest.LogCaptureFixture) -
 
 
 def test_same_check_again(registry: CheckRegistry, caplog: pytest.LogCaptureFixture) -> None:
-    """Registering the same check again, as an application factory does, warns of nothing."""
+    """Registering the same check again, as an application factory does, causes no warning."""
 
     class Service:
         def ping(self) -> None: ...
@@ -103,7 +103,7 @@ def test_default_registry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_live_dictionary(registry: CheckRegistry) -> None:
-    """A check put into the dictionary by hand counts, without the limit of the one before."""
+    """A check put directly into the dictionary is used, without the previous check's limit."""
     registry.register(list, name="one", timeout=0.1)
     registry.get_checks()["one"] = lambda: checks.Info("m")
     assert registry.run_checks().statuses == {"one": "info"}

@@ -1,4 +1,4 @@
-"""Running checks: isolation, concurrency, the clock, single flight, the caller's world."""
+"""Running checks: isolation, concurrency, time limits, shared runs, the caller's context."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def registry() -> CheckRegistry:
 
 @pytest.fixture
 def release() -> Iterator[threading.Event]:
-    """What hanging checks wait for."""
+    """The hanging checks wait for this."""
     event = threading.Event()
     yield event
     event.set()
@@ -66,7 +66,7 @@ def texts(results: ChecksResults, name: str) -> dict[str, str]:
 
 
 def test_generator_that_raises(registry: CheckRegistry, run: Run) -> None:
-    """Messages that a generator yields before it raises are kept beside the error."""
+    """Messages that a generator yields before it raises are kept, with the error."""
 
     @registry.register
     def sync() -> Iterator[checks.CheckMessage]:
@@ -89,13 +89,13 @@ def test_generator_that_raises(registry: CheckRegistry, run: Run) -> None:
     ids=repr,
 )
 def test_wrong_results(registry: CheckRegistry, run: Run, result: Any) -> None:
-    """Whatever is no message is an error that says what was returned."""
+    """A result that is not a message is an error that names its type."""
     registry.register(lambda: result, name="odd")
     assert list(texts(run(registry), "odd")) == [health.ERROR_CHECK_RESULT]
 
 
 def test_right_results_are_kept_beside_wrong_ones(registry: CheckRegistry, run: Run) -> None:
-    """One wrong item loses no message."""
+    """One invalid item loses no message."""
     registry.register(lambda: ["x", checks.Warning("m", id="t.1")], name="odd")
     assert texts(run(registry), "odd")["t.1"] == "m"
 
@@ -152,7 +152,7 @@ def test_kinds_of_checks(
 def test_no_threads_left(
     registry: CheckRegistry, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread that can't be started is an error of that run; the next one tries again."""
+    """A thread that can't be started is an error of that run; the next run tries again."""
 
     def start(self: threading.Thread) -> None:
         if self.name.startswith("dockerflow-check-"):
@@ -175,7 +175,7 @@ def test_broken_log_handler(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A log handler that raises neither hangs nor fails the heartbeat."""
+    """A log handler that raises neither blocks nor breaks the heartbeat."""
     broken = mock.Mock(level=0, handle=mock.Mock(side_effect=OSError("disk full")))
     monkeypatch.setattr(logging.getLogger(LOGGER), "handlers", [broken])
     registry.register(lambda: checks.Warning("m"), name="one")
@@ -191,15 +191,15 @@ def test_names_given_twice(registry: CheckRegistry, run: Run) -> None:
     assert results.level == checks.ERROR
 
 
-# ---------------------------------------------------------------------- against a clock
+# ---------------------------------------------------------------------- time limits
 
 
 def test_hung_check(
     registry: CheckRegistry, run: Run, release: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A hung check costs a thousand heartbeats one thread and one line; its last words are logged.
+    """A hung check takes one thread and one line for a thousand heartbeats; its result is logged.
 
-    Once it has ended, it is started anew, after a pause as long as its limit.
+    After its end, it is started again, after a pause as long as its limit.
     """
     threads: list[threading.Thread] = []
 
@@ -225,7 +225,7 @@ def test_hung_check(
 
 
 def test_hung_checks_cost_no_memory(registry: CheckRegistry, release: threading.Event) -> None:
-    """What heartbeats wait for is gone with them, and not kept by the run that hangs."""
+    """A run that hangs keeps no references to heartbeats that have ended."""
     registry.register(release.wait, name="hung")
 
     async def main() -> None:
@@ -240,14 +240,14 @@ def test_hung_checks_cost_no_memory(registry: CheckRegistry, release: threading.
 
 
 def test_own_limit(registry: CheckRegistry, run: Run, release: threading.Event) -> None:
-    """A check's own limit goes before the heartbeat's."""
+    """A check's own limit takes precedence over the heartbeat's."""
     registry.register(release.wait, name="hung", timeout=0.05)
     results = run(registry, timeout=1000)
     assert texts(results, "hung") == {health.ERROR_CHECK_TIMEOUT: "still running after 0.05 s"}
 
 
 def test_no_limit(registry: CheckRegistry, run: Run) -> None:
-    """A check whose own limit is None is waited for, whatever the heartbeat's."""
+    """If a check's own limit is None, the heartbeat waits for it, whatever its own limit."""
     late = threading.Event()
 
     @registry.register(timeout=None)
@@ -260,7 +260,7 @@ def test_no_limit(registry: CheckRegistry, run: Run) -> None:
         await asyncio.to_thread(late.wait, 30)
         return checks.Info("done")
 
-    timer = threading.Timer(0.3, late.set)  # the time limit is over by then
+    timer = threading.Timer(0.3, late.set)  # after the time limit
     timer.start()
     results = run(registry, timeout=0.01)
     timer.join()
@@ -268,7 +268,7 @@ def test_no_limit(registry: CheckRegistry, run: Run) -> None:
 
 
 def test_hung_async_check_is_not_started_again(registry: CheckRegistry, clock: mock.Mock) -> None:
-    """An async check past its limit runs on: it is neither cancelled nor started a second time."""
+    """An async check past its limit continues: it is neither cancelled nor started again."""
     starts: list[bool] = []
 
     async def heartbeats() -> None:
@@ -293,13 +293,13 @@ def test_hung_async_check_is_not_started_again(registry: CheckRegistry, clock: m
     assert len(starts) == 2
 
 
-# ---------------------------------------------------------------------- once for many
+# ---------------------------------------------------------------------- shared runs
 
 
 def test_concurrent_heartbeats_share_a_run(
     registry: CheckRegistry, release: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Fifty heartbeats at once run a check once, get its result each, and log it once."""
+    """Fifty heartbeats at once run a check once, share its result, and log it once."""
     calls: list[bool] = []
     arrived = threading.Semaphore(0)
 
@@ -310,7 +310,7 @@ def test_concurrent_heartbeats_share_a_run(
         return checks.Warning("m", id="t.1")
 
     def pairs() -> list[tuple[str, Check]]:
-        # the second is started when the first has been joined
+        # the second starts when the first has joined the run
         return [("slow", slow), ("arrived", lambda: arrived.release())]
 
     async def several() -> list[ChecksResults]:
@@ -330,7 +330,7 @@ def test_concurrent_heartbeats_share_a_run(
 
 
 def test_not_shared_between_applications(registry: CheckRegistry) -> None:
-    """The same check of two applications, or two registries, runs once for each."""
+    """The same check runs once for each application and each registry."""
     barrier = threading.Barrier(3)
 
     def check() -> None:
@@ -349,7 +349,7 @@ def test_not_shared_between_applications(registry: CheckRegistry) -> None:
 
 
 def test_not_shared_between_event_loops(registry: CheckRegistry) -> None:
-    """An async check runs once for each event loop whose heartbeats ask for it."""
+    """An async check runs once for each event loop in which a heartbeat runs it."""
     barrier = threading.Barrier(2)
 
     @registry.register
@@ -382,7 +382,7 @@ def test_sharing_is_by_object_not_by_name(registry: CheckRegistry) -> None:
 
 @pytest.mark.parametrize("plain", [False, True])
 def test_closed_loop(registry: CheckRegistry, *, plain: bool) -> None:
-    """Runs whose loop has been closed under them have ended."""
+    """A run ends when its event loop is closed, even if its task is unfinished."""
     starts: list[asyncio.AbstractEventLoop] = []
     started = asyncio.Event()
 
@@ -402,7 +402,7 @@ def test_closed_loop(registry: CheckRegistry, *, plain: bool) -> None:
     for count in (1, 2):
         started = asyncio.Event()
         loop = asyncio.new_event_loop()
-        loop.set_exception_handler(lambda loop, context: None)  # of the task that is left behind
+        loop.set_exception_handler(lambda loop, context: None)  # it reports the unfinished task
         loop.run_until_complete(until_started(count))
         loop.close()
         assert starts[-1] is loop
@@ -423,7 +423,7 @@ def loops(registry: CheckRegistry) -> list[asyncio.AbstractEventLoop]:
 
 
 def test_no_loop_is_left(registry: CheckRegistry, loops: list[asyncio.AbstractEventLoop]) -> None:
-    """The async checks of sync callers leave neither a thread nor an event loop behind."""
+    """Async checks of sync callers leave neither a thread nor an event loop behind."""
     before = set(threading.enumerate())
     for timeout in (30, None):
         assert set(registry.run_checks(timeout=timeout).statuses.values()) == {"ok"}
@@ -435,7 +435,7 @@ def test_no_loop_is_left(registry: CheckRegistry, loops: list[asyncio.AbstractEv
 def test_clients_of_the_callers_loop(
     registry: CheckRegistry, loops: list[asyncio.AbstractEventLoop]
 ) -> None:
-    """In async code each async check runs on the caller's loop, however it was written."""
+    """In async code each async check runs on the caller's loop, however it was defined."""
 
     async def main() -> None:
         results = await registry.run_checks_async()
@@ -449,7 +449,7 @@ def test_clients_of_the_callers_loop(
 def test_greenlets(
     registry: CheckRegistry, monkeypatch: pytest.MonkeyPatch, timeout: float | None
 ) -> None:
-    """Where threads are greenlets, sync checks work and async ones are refused by name."""
+    """If threads are greenlets, sync checks work and async ones are refused by name."""
 
     @registry.register
     async def check() -> None:
@@ -457,7 +457,7 @@ def test_greenlets(
 
     registry.register(lambda: check(), name="returns coroutine")
     registry.register(list, name="sync")
-    monkeypatch.setattr(threading, "get_native_id", lambda: 1)  # as gevent and eventlet have it
+    monkeypatch.setattr(threading, "get_native_id", lambda: 1)  # as under gevent and eventlet
     results = registry.run_checks(timeout=timeout)
     assert results.statuses == {"check": "error", "returns coroutine": "error", "sync": "ok"}
     for name in ("check", "returns coroutine"):
@@ -465,16 +465,16 @@ def test_greenlets(
 
 
 def test_no_event_loop(registry: CheckRegistry) -> None:
-    """Without an asyncio event loop, as under trio, the async function says so."""
+    """Without an asyncio event loop, as under trio, the async function raises a clear error."""
     coroutine = registry.run_checks_async()
     with pytest.raises(RuntimeError, match="no running event loop"):
         coroutine.send(None)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_fork(registry: CheckRegistry, release: threading.Event) -> None:
-    """After a fork the child starts with no runs, whatever hung in its parent."""
+    """After a fork the child starts without runs, even if some hang in its parent."""
     parent = os.getpid()
 
     @registry.register
@@ -506,7 +506,7 @@ def test_fork(registry: CheckRegistry, release: threading.Event) -> None:
 def test_cancelled_request_stays_cancelled(
     registry: CheckRegistry, release: threading.Event
 ) -> None:
-    """A request cancelled while it waits is cancelled; others who wait get the result."""
+    """A request cancelled while it waits stays cancelled; others that wait get the result."""
     entered = threading.Event()
 
     @registry.register
@@ -530,7 +530,7 @@ def test_cancelled_request_stays_cancelled(
 
 @pytest.mark.parametrize("started", [False, True])
 def test_cancelled_run(registry: CheckRegistry, *, started: bool) -> None:
-    """A run whose task is cancelled by another, as at a loop's shutdown, is no success."""
+    """A run whose task is cancelled, as at a loop's shutdown, is not a success."""
     registry.register(asyncio.Event().wait, name="slow")
 
     async def main() -> None:
@@ -549,7 +549,7 @@ def test_cancelled_run(registry: CheckRegistry, *, started: bool) -> None:
 
 @pytest.mark.parametrize("timeout", [30, None])
 def test_own_cancelled_error(registry: CheckRegistry, timeout: float | None) -> None:
-    """A CancelledError of a check's own is an error of the check, not the end of the request."""
+    """A CancelledError that a check raises is an error of the check, not the end of the request."""
 
     @registry.register
     async def broken() -> None:
@@ -564,7 +564,7 @@ def test_own_cancelled_error(registry: CheckRegistry, timeout: float | None) -> 
 
 
 def test_cancelled_request_without_clock(registry: CheckRegistry) -> None:
-    """A request cancelled in a check that it runs itself is cancelled."""
+    """A request that is cancelled while it runs a check itself stays cancelled."""
     registry.register(asyncio.Event().wait, name="slow")
 
     async def main() -> None:
@@ -581,7 +581,7 @@ def test_cancelled_request_without_clock(registry: CheckRegistry) -> None:
 def test_exit_is_passed_on_without_clock(
     registry: CheckRegistry, run: Run, error: type[BaseException]
 ) -> None:
-    """Without a clock SystemExit and KeyboardInterrupt are passed on: workers shut down by them."""
+    """Without a time limit SystemExit and KeyboardInterrupt are raised, as workers expect."""
 
     @registry.register
     def check() -> None:
@@ -591,7 +591,7 @@ def test_exit_is_passed_on_without_clock(
         run(registry, timeout=None)
 
 
-# ---------------------------------------------------------------------- the caller's world
+# ---------------------------------------------------------------------- the caller's context
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -619,7 +619,7 @@ def test_context(registry: CheckRegistry, run: Run, timeout: float | None) -> No
 
 @pytest.mark.parametrize("timeout", [30, None])
 def test_scope(registry: CheckRegistry, run: Run, timeout: float | None) -> None:
-    """Each check runs within a scope of its own, in its own thread or task."""
+    """Each check runs within its own scope, in its own thread or task."""
     entered: list[int] = []
     left: list[int] = []
 
@@ -647,7 +647,7 @@ def test_scope(registry: CheckRegistry, run: Run, timeout: float | None) -> None
 
 
 def test_scope_that_raises(registry: CheckRegistry, run: Run) -> None:
-    """A scope that raises when it is left is an error of the check, and no message is lost."""
+    """A scope that raises at its exit is an error of the check, and no message is lost."""
 
     @contextmanager
     def scope() -> Generator[None]:
@@ -660,7 +660,7 @@ def test_scope_that_raises(registry: CheckRegistry, run: Run) -> None:
 
 
 def test_inline(registry: CheckRegistry, run: Run) -> None:
-    """A check that belongs to the caller's thread runs there, while the others run."""
+    """A check that must run in the caller's thread runs there, and the others run too."""
     threads: list[int] = []
 
     @registry.register
@@ -697,7 +697,7 @@ def test_arguments(registry: CheckRegistry, run: Run) -> None:
 
 
 def test_run_checks_takes_pairs() -> None:
-    """run_checks and its twin take pairs of name and check, ids to silence, and a limit."""
+    """run_checks and run_checks_async take pairs of name and check, silenced ids, and a limit."""
     pairs = [("one", lambda: [checks.Error("m", id="t.1"), checks.Info("n", id="t.2")])]
     expected = ChecksResults(
         details={"one": {"status": "info", "level": 20, "messages": {"t.2": "n"}}},
@@ -711,7 +711,7 @@ def test_run_checks_takes_pairs() -> None:
 
 
 def test_unlogged_ids(registry: CheckRegistry, caplog: pytest.LogCaptureFixture) -> None:
-    """A silenced id is not logged, unless an adapter names other ids that are not."""
+    """A silenced id is not logged, unless an adapter names the unlogged ids itself."""
     registry.register(lambda: [checks.Error("m", id="t.1"), checks.Info("n", id="t.2")], name="one")
     caplog.set_level(logging.INFO)
     registry.run_checks(silenced_check_ids=["t.1"])

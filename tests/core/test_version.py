@@ -15,7 +15,7 @@ BROKEN = [b"", b"[]", b"1", b"null", b"{", b"\xff", b'{"a": NaN}', b"[" * 10**6,
 
 @pytest.mark.parametrize("content", BROKEN)
 def test_broken(tmp_path: pathlib.Path, content: bytes) -> None:
-    """What is no JSON object in UTF-8 raises the one public exception, a ValueError."""
+    """Anything but a JSON object in UTF-8 raises the one public exception, a ValueError."""
     (tmp_path / "version.json").write_bytes(content)
     with pytest.raises(VersionError, match=r"version\.json"):
         get_version(tmp_path)
@@ -23,7 +23,7 @@ def test_broken(tmp_path: pathlib.Path, content: bytes) -> None:
 
 
 def test_content(tmp_path: pathlib.Path) -> None:
-    """The file is read anew each time; a byte order mark is accepted."""
+    """The file is read again each time; a byte order mark is accepted."""
     path = tmp_path / "version.json"
     path.write_bytes(b'\xef\xbb\xbf{"version": "one", "more": [1.5, null]}')
     assert get_version(tmp_path) == {"version": "one", "more": [1.5, None]}
@@ -41,7 +41,7 @@ def test_huge(tmp_path: pathlib.Path) -> None:
 
 
 def test_what_is_no_file(tmp_path: pathlib.Path) -> None:
-    """A directory, a named pipe and a link to itself raise, and the pipe is not waited for."""
+    """A directory, a named pipe and a link to itself raise, without waiting for the pipe."""
     for name in ("folder", "pipe", "loop"):
         (tmp_path / name).mkdir()
     (tmp_path / "folder" / "version.json").mkdir()
@@ -53,9 +53,9 @@ def test_what_is_no_file(tmp_path: pathlib.Path) -> None:
 
 
 def test_unreadable(tmp_path: pathlib.Path) -> None:
-    """A file that may not be read raises, for it is there."""
+    """An existing file without read permission raises."""
     (tmp_path / "version.json").write_text("{}")
-    # not chmod(): where the tests are run by root, root may read everything
+    # chmod() has no effect on root, who may run the tests
     refused = PermissionError(13, "Permission denied")
     with (
         mock.patch("builtins.open", side_effect=refused),
@@ -66,7 +66,7 @@ def test_unreadable(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("root", ["missing", "file", "dangling"])
 def test_missing(tmp_path: pathlib.Path, root: str) -> None:
-    """Where there is no file the version is None."""
+    """If there is no file, the version is None."""
     (tmp_path / "file").write_text("")
     (tmp_path / "dangling").mkdir()
     (tmp_path / "dangling" / "version.json").symlink_to("nowhere")

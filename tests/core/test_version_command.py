@@ -1,4 +1,4 @@
-"""``python -m dockerflow.version``, in real repositories of git."""
+"""``python -m dockerflow.version`` in real git repositories."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from dockerflow.version import get_release
 
 SHA = "52ce614fbf99540a1bf6228e36be6cef63b4d73b"
-# Those of the machine that runs the tests, which may be one of CI, are not the test's.
+# The machine that runs the tests may be a CI worker with its own values.
 CI = ("GITHUB_", "GITLAB_", "CI_", "CIRCLE", "GIT_")
 ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith(CI)}
 GITHUB = {
@@ -45,7 +45,7 @@ CIRCLECI = {
 def run(
     *arguments: object, status: int = 0, environ: dict[str, str] | None = None
 ) -> tuple[str, str]:
-    """Return what the command writes to standard output and to standard error."""
+    """Return the command's standard output and standard error."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "dockerflow.version", *map(str, arguments)],
         env={**ENVIRON, **(environ or {})},
@@ -73,7 +73,7 @@ def git(folder: pathlib.Path, *words: str) -> str:
 
 @pytest.fixture
 def clone(tmp_path: pathlib.Path) -> pathlib.Path:
-    """Return a repository with one commit, a remote, and a token in its address."""
+    """Return a repository with one commit, a remote, and a token in the remote's URL."""
     folder = tmp_path / "clone"
     folder.mkdir()
     git(folder, "init", "--quiet")
@@ -101,7 +101,7 @@ def clone(tmp_path: pathlib.Path) -> pathlib.Path:
 def test_ci(
     tmp_path: pathlib.Path, environ: dict[str, str], source: str, version: str, build: str
 ) -> None:
-    """The variables of a CI service are enough, without git; an argument comes before them."""
+    """The variables of a CI service suffice, without git; an argument takes precedence."""
     environ = {**environ, "PATH": ""}
     run("write", tmp_path, environ=environ)
     assert written(tmp_path) == {
@@ -117,9 +117,9 @@ def test_ci(
 
 
 def test_git(clone: pathlib.Path) -> None:
-    """By hand, all comes from git: also on a detached HEAD, and for changes that are not committed.
+    """Outside CI, all values come from git, also on a detached HEAD and with uncommitted changes.
 
-    What is odd is said on standard error.
+    Anything unusual is reported on standard error.
     """
     commit = git(clone, "rev-parse", "HEAD")
     note = run("write", clone)[1]
@@ -137,7 +137,7 @@ def test_git(clone: pathlib.Path) -> None:
 
 
 def test_a_shallow_clone(clone: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    """Without the history that has the tag, the version is the commit, and the remedy is said."""
+    """In a clone without the tag's history the version is the commit, and a note has the remedy."""
     git(clone, "tag", "v1.2")
     git(clone, "commit", "--quiet", "--allow-empty", "--message", "two")
     git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{clone}", "shallow")
@@ -150,7 +150,7 @@ def test_a_shallow_clone(clone: pathlib.Path, tmp_path: pathlib.Path) -> None:
 
 
 def test_nothing_to_go_by(clone: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    """No git, no clone, no commit, no remote: each is said, with the arguments that help."""
+    """A missing git, clone, commit or remote is reported, with the arguments that help."""
     folder = tmp_path / "empty"
     folder.mkdir()
     missing = "give --source --version --commit\n"
@@ -182,7 +182,7 @@ def test_nothing_to_go_by(clone: pathlib.Path, tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_the_address_of_a_repository(clone: pathlib.Path, remote: str, source: str) -> None:
-    """A user or a token is never written, and what people can open is https."""
+    """User and token are never written, and a URL that browsers can open is written as https."""
     git(clone, "remote", "set-url", "origin", remote)
     said = run("write", clone)
     assert written(clone)["source"] == source
@@ -191,9 +191,9 @@ def test_the_address_of_a_repository(clone: pathlib.Path, remote: str, source: s
 
 @pytest.mark.parametrize("option", ["--source", "--build"])
 def test_a_token_that_is_not_encoded(clone: pathlib.Path, option: str) -> None:
-    """Where a token can't be told from a path, nothing is written, and it is not shown."""
+    """If a token can't be told from a path, nothing is written, and the token is not shown."""
     said = run("write", clone, option, "https://me:t0k/en@example.com/shop", status=1)
-    assert f"{option[2:]} has a user, or an @" in said[1]
+    assert f"{option[2:]} is a URL with a user, or with an @" in said[1]
     assert "t0k" not in "".join(said)
     assert not (clone / "version.json").exists()
 
@@ -202,12 +202,12 @@ def test_a_token_that_is_not_encoded(clone: pathlib.Path, option: str) -> None:
     ("remote", "fault"),
     [
         ("https://example.com/shop.git?private_token=t0ken", "source has a query"),
-        ("codecommit::us-east-1://t0ken", "source is no URL"),
-        ("ext::sh -c t0ken", "no address that others can open"),
+        ("codecommit::us-east-1://t0ken", "source is not a URL"),
+        ("ext::sh -c t0ken", "not an address that others can open"),
     ],
 )
 def test_an_address_for_git_alone(clone: pathlib.Path, remote: str, fault: str) -> None:
-    """What is no address of a page, or may hold a token in its query, is not written."""
+    """A source that is no web page, or may have a token in its query, is not written."""
     git(clone, "config", "remote.origin.url", remote)
     said = run("write", clone, status=1)
     assert fault in said[1]
@@ -215,7 +215,7 @@ def test_an_address_for_git_alone(clone: pathlib.Path, remote: str, fault: str) 
 
 
 def test_a_part_of_ci(clone: pathlib.Path) -> None:
-    """Where a build was given one of the variables of its CI service, git says the rest."""
+    """If only some variables of a CI service are set, git supplies the rest."""
     run("write", clone, environ={"GITHUB_ACTIONS": "true"})
     assert (written(clone)["source"], written(clone)["build"]) == (
         "https://example.com/acme/shop",
@@ -231,18 +231,21 @@ GOOD = {"source": "https://example.com/shop", "version": "1", "commit": SHA, "bu
     [
         (None, "does not exist"),
         ("{", "is not valid JSON"),
-        (json.dumps({**GOOD, "commit": "main"}), "commit is no hash"),
-        (json.dumps({**GOOD, "build": "7"}), "build is no URL"),
+        (json.dumps({**GOOD, "commit": "main"}), "commit is not a hash"),
+        (json.dumps({**GOOD, "build": "7"}), "build is not a URL"),
         (json.dumps({**GOOD, "version": 2.0}), "version is of type float"),
-        (json.dumps({**GOOD, "source": "https://me:t0ken@example.com"}), "source has a user"),
+        (
+            json.dumps({**GOOD, "source": "https://me:t0ken@example.com"}),
+            "source is a URL with a user",
+        ),
         (json.dumps({**GOOD, "version": "1\x1b"}), "version has control characters"),
-        (json.dumps({**GOOD, "source": "https://example.com/a\x1b[2J"}), "source is no URL"),
+        (json.dumps({**GOOD, "source": "https://example.com/a\x1b[2J"}), "source is not a URL"),
         (json.dumps({**GOOD, "source": "https://example.com/a?t=t0ken"}), "source has a query"),
         ("{}", "build is missing"),
     ],
 )
 def test_check(tmp_path: pathlib.Path, content: str | None, fault: str) -> None:
-    """The check names what is wrong, does not repeat it, and exits with status 1."""
+    """The check names the problem, does not repeat the value, and exits with status 1."""
     if content is not None:
         (tmp_path / "version.json").write_text(content)
     said = run("check", tmp_path, status=1)[0]
@@ -264,7 +267,7 @@ def test_check(tmp_path: pathlib.Path, content: str | None, fault: str) -> None:
     ],
 )
 def test_release(tmp_path: pathlib.Path, content: str | None, release: str | None) -> None:
-    """The release is a version that Sentry takes, else the commit, else None."""
+    """The release is a version that Sentry accepts, else the commit, else None."""
     if content is not None:
         (tmp_path / "version.json").write_text(content)
     assert get_release(tmp_path) == release

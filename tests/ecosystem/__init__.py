@@ -1,1 +1,1 @@
-"""Beside the libraries that services use: `hatch run ecosystem`."""
+"""Tests with the libraries that services use: `hatch run ecosystem`."""

@@ -14,7 +14,7 @@ Serve = Callable[..., WebServer]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Start servers: words behind ``python``, with ``{port}``, and environment variables."""
+    """Start servers, given arguments of ``python`` with ``{port}``, and environment variables."""
     with contextlib.ExitStack() as stack:
 
         def start(*words: str, **environ: str) -> WebServer:

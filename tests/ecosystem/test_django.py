@@ -1,4 +1,4 @@
-"""Django beside what projects use with it: the project of ``apps/shop`` on real servers."""
+"""Django with the libraries that projects use: the project of ``apps/shop`` on real servers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def prepare(folder: pathlib.Path, **environ: str) -> dict[str, str]:
 
 
 def run(*words: str, **environ: str) -> str:
-    """Run a module of Python's, and return what it prints."""
+    """Run a Python module, and return its output."""
     done = subprocess.run(
         [sys.executable, "-m", *words],
         cwd=ROOT,
@@ -92,7 +92,7 @@ def fetch(
 
 
 def test_system_checks(server: WebServer) -> None:
-    """What a library's system check complains of is no part of the heartbeat, and is not logged."""
+    """Messages of a library's system checks are neither in the heartbeat nor in the log."""
     assert json.loads(fetch(server, "/__heartbeat__")[2]) == HEALTHY
     assert "rest_framework.W001" not in server.log
 
@@ -123,7 +123,7 @@ def test_debug_toolbar(server: WebServer) -> None:
 
 
 def test_whitenoise(server: WebServer) -> None:
-    """A static file arrives whole, or not at all where the client has it, and is recorded once."""
+    """A static file arrives whole, or as 304 for a client that has it, and is recorded once."""
     _, headers, body = fetch(server, "/static/shop.css", **{"X-Request-ID": "file"})
     assert body == b"body { margin: 2em }"
     assert (server.summary("file")["code"], headers["X-Request-ID"]) == (200, "file")
@@ -134,21 +134,21 @@ def test_whitenoise(server: WebServer) -> None:
 
 @new_in_5_1
 def test_login_required(server: WebServer) -> None:
-    """LoginRequiredMiddleware redirects those who have not logged in, and no prober."""
+    """LoginRequiredMiddleware redirects users who are not logged in, but no probe."""
     assert fetch(server, "/account", **{"X-Request-ID": "nobody"})[0] == 302
     assert (server.summary("nobody")["code"], server.summary("nobody")["uid"]) == (302, "")
     assert fetch(server, "/__heartbeat__")[0] == 200
 
 
 def test_cors(server: WebServer) -> None:
-    """Scripts of another origin may read the id."""
+    """Scripts from another origin may read the id."""
     _, headers, _ = fetch(server, "/page", Origin="https://www.example")
     assert headers["Access-Control-Expose-Headers"] == "X-Request-ID"
     assert headers["X-Request-ID"]
 
 
 def test_prometheus(server: WebServer) -> None:
-    """Views are counted by their names, probes are not counted, and scrapes are not recorded."""
+    """Views are counted by name, probes are not counted, and scrapes are not recorded."""
 
     def scrape() -> tuple[float, str]:
         text = fetch(server, "/metrics", **{"X-Request-ID": "scrape"})[2].decode()
@@ -173,7 +173,7 @@ def test_prometheus(server: WebServer) -> None:
     ("guard", "refusal"), [({"ALLOWED_HOSTS": []}, 400), ({"SECURE_SSL_REDIRECT": True}, 301)]
 )
 def test_guards(answer: Get, guard: dict[str, Any], refusal: int) -> None:
-    """Who asks for another host, or without https, is refused or redirected, and no prober."""
+    """Requests for another host, or without https, are refused or redirected; probes are not."""
     stack = [OURS, SECURITY, "django.middleware.common.CommonMiddleware"]
     paths = ("/__heartbeat__", "/__lbheartbeat__", "/__version__", "/")
     statuses = [answer(path, MIDDLEWARE=stack, **guard).status for path in paths]
@@ -182,7 +182,7 @@ def test_guards(answer: Get, guard: dict[str, Any], refusal: int) -> None:
 
 @BOTH
 def test_redirects_that_exempt_the_endpoints(answer: Get) -> None:
-    """Below SecurityMiddleware, SECURE_REDIRECT_EXEMPT keeps the endpoints as they are."""
+    """Below SecurityMiddleware, SECURE_REDIRECT_EXEMPT keeps the endpoints reachable."""
     settings = {
         "MIDDLEWARE": [SECURITY, OURS],
         "SECURE_REDIRECT_EXEMPT": ["^__(lb)?heartbeat__/?$", "^__version__/?$"],
@@ -199,7 +199,7 @@ daphne = pytest.mark.parametrize("server", ["daphne"], indirect=True, scope="mod
 
 @daphne
 def test_channels(server: WebServer) -> None:
-    """A websocket's lines have its id, and no summary is among them; a page beside it has one."""
+    """A websocket's lines have its id, and it has no summary; a page served meanwhile has one."""
     url = f"ws://127.0.0.1:{server.port}/chat"
     websocket = Client.connect(url, headers={"X-Request-ID": "socket"})
     websocket.send("hello")
@@ -241,7 +241,7 @@ def pooled(
 def test_pool(
     name: str, pooled: dict[str, str], serve: Serve, postgres_server: PostgresServer
 ) -> None:
-    """Pages and heartbeats share a pool, and a restart of its database is no failure."""
+    """Pages and heartbeats share a pool, and a restart of its database causes no failure."""
     server = serve(*SERVERS[name], **pooled)
 
     def use() -> list[int]:
@@ -280,7 +280,7 @@ def test_prometheus_cache(answer: Get, kind: str, redis_server: RedisServer) -> 
 def test_pytest_django(
     database: str, tmp_path: pathlib.Path, postgres_server: PostgresServer
 ) -> None:
-    """In the project's own tests heartbeats, async checks too, see what a test has written."""
+    """In the project's own tests heartbeats and async checks see a test's changes."""
     port = {"POSTGRES_PORT": str(postgres_server.port)} if database == "PostgreSQL" else {}
     options = ("-q", "-p", "no:cacheprovider", f"--ds={SHOP}.settings")
     tests = "tests/ecosystem/apps/shop/project_tests.py"

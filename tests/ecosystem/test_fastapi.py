@@ -1,4 +1,4 @@
-"""FastAPI beside middleware, metrics and other request ids, and on each of its servers."""
+"""FastAPI with middleware, metrics and other request ids, on each of its servers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def summaries(caplog: pytest.LogCaptureFixture) -> Summaries:
 
 
 def new_app(*steps: Add) -> FastAPI:
-    """Return a small application, with what the steps add to it."""
+    """Return a small application, after applying the steps to it."""
     app = FastAPI()
 
     @app.get("/")
@@ -84,12 +84,12 @@ def new_app(*steps: Add) -> FastAPI:
 
 
 def client(app: FastAPI) -> TestClient:
-    """Talk to an application as a client that gets error pages and follows no redirect."""
+    """Use an application as a client that gets error pages and follows no redirect."""
     return TestClient(app, raise_server_exceptions=False, follow_redirects=False)
 
 
 def extend(app: FastAPI) -> Dockerflow:
-    """Add an extension with checks of its own."""
+    """Add an extension with its own checks."""
     return Dockerflow(app, registry=CheckRegistry())
 
 
@@ -99,19 +99,19 @@ def middleware(kind: Any, **options: Any) -> Add:
 
 
 class Login(AuthenticationBackend):
-    """Refuse everybody."""
+    """Refuse all requests."""
 
     async def authenticate(self, conn: HTTPConnection) -> None:
         raise AuthenticationError("Who are you?")
 
 
 async def pass_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    """Do nothing, in the way of ``@app.middleware("http")``."""
+    """Do nothing, as an ``@app.middleware("http")`` function."""
     return await call_next(request)
 
 
 async def limit(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    """Refuse everybody, as a rate limit does."""
+    """Refuse all requests, like a rate limit."""
     return PlainTextResponse("later", 429)
 
 
@@ -128,7 +128,7 @@ async def limit(request: Request, call_next: RequestResponseEndpoint) -> Respons
     ],
 )
 def test_guards(summaries: Summaries, guard: Add, code: int) -> None:
-    """What refuses requests refuses no probe, and its answers have their id and their summary."""
+    """Middleware that refuses requests refuses no probe; its answers have id and summary."""
     http = client(new_app(guard, extend))
     assert {path: http.get(path).status_code for path in PROBES} == PROBES
     answer = http.get("/", headers={"X-Request-ID": "mine"})
@@ -146,7 +146,7 @@ def test_guards(summaries: Summaries, guard: Add, code: int) -> None:
     ],
 )
 def test_answers_stay(summaries: Summaries, other: Add, outside: bool) -> None:
-    """Whichever comes first, all answers are as without dockerflow, with one summary for each."""
+    """In either order, all answers are as without dockerflow, with one summary for each."""
 
     def answers(*steps: Add) -> list[tuple[object, ...]]:
         http = client(new_app(*steps))
@@ -208,7 +208,7 @@ def counted(http: TestClient) -> dict[str, float]:
     ],
 )
 def test_prometheus(add: Add, excluded: list[str], left: list[str]) -> None:
-    """Each endpoint has a handler of its own in the metrics, and can be excluded."""
+    """Each endpoint has its own handler in the metrics, and can be excluded."""
     http = client(new_app(add, instrument(*excluded)))
     codes = {**PROBES, "/__error__": 500, "/": 200}
     assert {path: http.get(path).status_code for path in codes} == codes
@@ -226,13 +226,13 @@ def test_prometheus_without_probes() -> None:
 @pytest.mark.parametrize("outside", [True, False])
 @pytest.mark.parametrize("sent", ["", "demo-1", "a" * 300, "c68c9409ff4a45f8ac20bf5c65ed3c51"])
 def test_correlation_id(summaries: Summaries, sent: str, outside: bool) -> None:
-    """With the recipe of the docs, asgi-correlation-id has the same id, and so has the client."""
+    """With the docs' recipe, asgi-correlation-id has the same id, and so has the client."""
     asking = middleware(CorrelationIdMiddleware, generator=lambda: request_id_context.get() or "")
     steps = (asking, extend) if outside else (extend, middleware(CorrelationIdMiddleware))
     answer = client(new_app(*steps)).get("/ids", headers={"X-Request-ID": sent})
     ((rid,),) = summaries("rid")
     assert answer.json() == [rid, rid]
-    # Outside of dockerflow it adds its header without a look at what is there.
+    # Outside of dockerflow it adds its header even if there is one already.
     assert answer.headers.get_list("X-Request-ID") == [rid] * (1 if outside else 2)
 
 
@@ -261,7 +261,7 @@ if "asgi" in SUPPORTED_WORKERS:  # from gunicorn 24 on
 
 @pytest.fixture(params=SERVERS, scope="module")
 def started(request: pytest.FixtureRequest) -> Iterator[WebServer]:
-    """Each server, with two workers where it can."""
+    """Each server, with two workers if it supports them."""
     with contextlib.closing(WebServer(SERVERS[request.param])) as server:
         yield server
 
@@ -274,7 +274,7 @@ def server(started: WebServer) -> WebServer:
 
 
 def test_one_summary(server: WebServer) -> None:
-    """Of many requests at once each has one line of its view and one summary, in one format."""
+    """Each of many simultaneous requests has one line of its view and one summary, as mozlog."""
     rids = [f"many-{number}" for number in range(60)]
     answers = asyncio.run(storm(server.port, [("/", rid) for rid in rids]))
     assert all(answer.endswith(b'"hello"') for answer in answers)
@@ -285,7 +285,7 @@ def test_one_summary(server: WebServer) -> None:
 
 
 def test_endings(server: WebServer) -> None:
-    """Streams and events have their id to the end, and the heartbeat runs checks of both kinds."""
+    """Streams and events have their id to the end, and the heartbeat runs both kinds of checks."""
     for path in ("/stream", "/events?count=3"):
         with server.connect(path, path) as connection:
             connection.settimeout(30)
@@ -298,7 +298,7 @@ def test_endings(server: WebServer) -> None:
 
 
 def test_client_that_leaves(server: WebServer) -> None:
-    """Who leaves a stream of events before its end is 499."""
+    """A client that leaves a stream of events before its end is 499."""
     with server.connect("/events", "leaves") as connection:
         while b"1 of leaves;" not in connection.recv(65536):
             pass
@@ -311,7 +311,7 @@ def test_unhandled_exception(server: WebServer) -> None:
     assert server.get("/boom", "boom").startswith(b"HTTP/1.1 500")
     fields = server.summary("boom")
     assert (fields["code"], fields["errno"], fields["msg"]) == (500, 500, "boom")
-    if server.words == SERVERS.get("gunicorn-asgi"):  # which logs none
+    if server.words == SERVERS.get("gunicorn-asgi"):  # it logs none
         return
     wait_until(lambda: len(server.lines("boom")) > 1)
     assert "raise ValueError" in str(server.lines("boom")[1])
@@ -319,7 +319,7 @@ def test_unhandled_exception(server: WebServer) -> None:
 
 
 def test_shutdown(server: WebServer) -> None:
-    """The server ends at once and without an error, and each worker has served."""
+    """The server ends at once and without an error, and each worker has served requests."""
 
     def served() -> set[int]:
         return {line["Pid"] for line in server.lines() if line["Type"] == "request.summary"}
@@ -334,7 +334,7 @@ def test_shutdown(server: WebServer) -> None:
 
 
 def test_shutdown_during_a_request(serve: Serve) -> None:
-    """A request that uvicorn's shutdown cuts off is a failure of the server's, not 499."""
+    """A request that uvicorn's shutdown cuts off is a failure of the server, not 499."""
     server = serve(*UVICORN, "--timeout-graceful-shutdown", "1", APP)
     with server.connect("/hang", "cut") as connection:
         wait_until(lambda: "hanging" in server.log)

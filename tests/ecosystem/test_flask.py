@@ -1,4 +1,4 @@
-"""Flask beside other extensions, which are made before ours and after it."""
+"""Flask with other extensions, which are created before ours and after it."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class Summaries:
         self.caplog = caplog
 
     def take(self) -> list[dict[str, Any]]:
-        """Return those since the last call."""
+        """Return the summaries since the last call."""
         taken = [vars(each) for each in self.caplog.records if each.name == "request.summary"]
         self.caplog.clear()
         return taken
 
     def take_one(self) -> dict[str, Any]:
-        """Return the one that there must be."""
+        """Return the only summary."""
         (summary,) = self.take()
         return summary
 
@@ -69,7 +69,7 @@ def summaries(caplog: pytest.LogCaptureFixture) -> Summaries:
 
 
 def client_of(setup: Setup, order: str, **config: Any) -> FlaskClient:
-    """Build an application with another extension, and ours before or after it or not at all."""
+    """Build an application with another extension, and ours before it, after it or not at all."""
     app = new_app()
     app.config.update({"SECRET_KEY": "secret", **config})
     if order == "before":
@@ -120,7 +120,7 @@ def ask_for_a_login(app: Flask) -> None:
 
 
 def serve_an_api(app: Flask) -> None:
-    """Let Flask-RESTX take all errors of the application, which it announces as exceptions."""
+    """Let Flask-RESTX handle all errors of the application, which it signals as exceptions."""
     api = Api(app, doc="/doc", catch_all_404s=True)
 
     @api.errorhandler(KeyError)
@@ -181,7 +181,7 @@ def test_answers(
     error: str | None,
     summaries: Summaries,
 ) -> None:
-    """What other extensions answer stays as it is without ours, and is recorded as it was meant."""
+    """Responses of other extensions are the same as without ours, and correctly recorded."""
     without, answer = (
         client_of(setup, each).open(path, method=method, headers=ABC) for each in ("never", order)
     )
@@ -204,7 +204,7 @@ class User(UserMixin):
 
 @both_orders
 def test_user(order: str, summaries: Summaries) -> None:
-    """Flask-Login's user is recorded if the application has loaded one, and not loaded for that."""
+    """Flask-Login's user is recorded if the application has loaded one, and is never loaded."""
     loaded: list[str] = []
 
     def setup(app: Flask) -> None:
@@ -225,7 +225,7 @@ def test_user(order: str, summaries: Summaries) -> None:
 
 @both_orders
 def test_cors(order: str) -> None:
-    """A script of another origin may read the id of each answer, error pages' too."""
+    """A script from another origin may read the id of each answer, also of error pages."""
     client = client_of(lambda app: CORS(app, expose_headers=["X-Request-ID"]), order)
     for path in ("/", "/missing", "/boom"):
         headers = client.get(path, headers={"Origin": "https://shop.example", **ABC}).headers
@@ -235,7 +235,7 @@ def test_cors(order: str) -> None:
 
 @both_orders
 def test_prometheus_flask_exporter(order: str, summaries: Summaries) -> None:
-    """The exporter counts as without us, probes not at all, and its page may be left out."""
+    """The exporter counts as without ours, but no probes; its page may be excluded."""
     counted = []
     for each in ("never", order):
         client = client_of(measure, each, DOCKERFLOW_SUMMARY_EXCLUDE_PATHS="/metrics")
@@ -254,7 +254,7 @@ def test_prometheus_flask_exporter(order: str, summaries: Summaries) -> None:
 @both_orders
 @pytest.mark.parametrize("excluded", ["", "/metrics"])
 def test_mounted_below(order: str, excluded: str, summaries: Summaries) -> None:
-    """A page mounted below our extension is recorded with its whole path, or left out by it."""
+    """A page mounted below our extension is recorded or excluded by its whole path."""
 
     def setup(app: Flask) -> None:
         pages = {"/metrics": make_wsgi_app(CollectorRegistry())}
@@ -262,13 +262,13 @@ def test_mounted_below(order: str, excluded: str, summaries: Summaries) -> None:
 
     client = client_of(setup, order, DOCKERFLOW_SUMMARY_EXCLUDE_PATHS=excluded)
     assert client.get("/metrics").status_code == 200
-    recorded = order == "after" and not excluded  # what is outside of it answers before it
+    recorded = order == "after" and not excluded  # a mount outside of it answers before it
     assert [each["path"] for each in summaries.take()] == ["/metrics"] * recorded
 
 
 @pytest.mark.parametrize("excluded", ["/__lbheartbeat__", "/shop/__lbheartbeat__/"])
 def test_mounted(excluded: str, summaries: Summaries) -> None:
-    """A mounted application answers and leaves out its probes, whichever path names them."""
+    """A mounted application answers its probes, and excludes them by either path."""
     app = client_of(dockerflow_of, "never", DOCKERFLOW_SUMMARY_EXCLUDE_PATHS=excluded).application
     server = WSGIApp(DispatcherMiddleware(NotFound(), {"/shop": app}))
     assert server.request("/shop/__lbheartbeat__").status == 200
@@ -279,7 +279,7 @@ def test_mounted(excluded: str, summaries: Summaries) -> None:
 
 @both_orders
 def test_proxy_fix(order: str, summaries: Summaries) -> None:
-    """Behind a proxy that takes away a prefix, ProxyFix outside of our extension gives it back."""
+    """Behind a proxy that removes a prefix, ProxyFix outside of our extension restores it."""
 
     def setup(app: Flask) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_prefix=1)  # type: ignore[method-assign]
@@ -302,7 +302,7 @@ SERVERS = {
 
 
 def say_hello(server: WebServer, path: str, request_id: str) -> Any:
-    """Send a text through a websocket, and return what comes back."""
+    """Send a text through a websocket, and return the answer."""
     url = f"ws://127.0.0.1:{server.port}{path}"
     with contextlib.closing(Client.connect(url, headers={"X-Request-ID": request_id})) as client:
         client.send("hello")
@@ -325,7 +325,7 @@ def test_flask_sock(serve: Serve, words: tuple[str, ...]) -> None:
 
 
 def test_worker_timeout(serve: Serve) -> None:
-    """A request in which gunicorn ends its sync worker is an error, not a client that left."""
+    """A request during which gunicorn kills its sync worker is an error, not a client that left."""
     server = serve(*SERVERS["sync"], "--timeout", "1")
     server.get("/hangs", "hung")
     summary = server.summary("hung")
@@ -340,7 +340,7 @@ class MountedServer(WebServer):
 
 
 def test_script_name() -> None:
-    """With gunicorn's SCRIPT_NAME a probe is left out by its path within it, unless it fails."""
+    """With gunicorn's SCRIPT_NAME a probe is excluded by its path within it, unless it fails."""
     with contextlib.closing(MountedServer(SERVERS["gthread"])) as server:
         excluded = "/__lbheartbeat__,/__heartbeat__"
         server.environ.update(SCRIPT_NAME="/shop", FLASK_DOCKERFLOW_SUMMARY_EXCLUDE_PATHS=excluded)

@@ -1,4 +1,4 @@
-"""Flask 3.2, or what calls hooks as its changelog announces it."""
+"""Flask 3.2, or a simulation of it that calls hooks as its changelog announces."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_requests(
     errno: int,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A request is answered with its id, which is in a g of its own, and has its summary."""
+    """A request is answered with its id, which is in its own g, and has a summary."""
     caplog.set_level(logging.INFO)
     app.view_functions["id"] = lambda: g.request_id
     server = serve()
@@ -73,7 +73,7 @@ def test_requests(
 def test_teardown(
     app: Flask, serve: Callable[[], WSGIApp], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A request is recorded and its id taken back, though other teardown functions raise."""
+    """A request is recorded and its id removed, even if other teardown functions raise."""
     caplog.set_level(logging.INFO)
     app.teardown_request(mock.Mock(side_effect=RuntimeError("before ours")))
     server = serve()
@@ -83,7 +83,7 @@ def test_teardown(
 
 
 def test_nothing_is_replaced(app: Flask) -> None:
-    """Of an application, only its WSGI callable is another one with our extension."""
+    """Our extension replaces only the WSGI callable of an application."""
     before = {**vars(app), "wsgi_app": None}
     Dockerflow(app, registry=CheckRegistry())
     assert [name for name, value in vars(app).items() if value is not before[name]] == ["wsgi_app"]

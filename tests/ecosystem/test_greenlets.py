@@ -24,11 +24,11 @@ pytestmark = [
 
 
 def start(serve: Serve, worker: str, framework: str, **environ: str) -> WebServer:
-    """Start gunicorn with one of its workers; the library of eventlet warns of its own end."""
+    """Start gunicorn with one of its workers; eventlet warns about its own deprecation."""
     app = f"tests.ecosystem.apps.greenlets_{framework}:app"
     words = ("-W", "ignore", "-m", "gunicorn", "-k", worker, "-b", "127.0.0.1:{port}", app)
     server = serve(*words, **environ)
-    server.stop_signal = server.kill_signal  # these workers take seconds to end in good order
+    server.stop_signal = server.kill_signal  # these workers take seconds to stop cleanly
     return server
 
 
@@ -55,7 +55,7 @@ def test_checks_at_the_same_time(serve: Serve, worker: str, framework: str) -> N
 
 
 def test_clock(serve: Serve, worker: str, framework: str) -> None:
-    """A check that hangs is said to be running still, and the application answers."""
+    """A check that hangs is reported as still running, and the application answers."""
     server = start(serve, worker, framework, CHECKS="waits", CHECK_TIMEOUT="0.2")
     assert heartbeat(server)["details"]["waits"]["messages"] == {
         "dockerflow.health.E013": "still running after 0.2 s"
@@ -79,7 +79,7 @@ def test_async_check(serve: Serve, worker: str, framework: str) -> None:
 
 
 def test_concurrent_requests(serve: Serve, worker: str, framework: str) -> None:
-    """Requests that are served at the same time keep their ids, on each of their lines."""
+    """Simultaneous requests keep their ids, on each of their lines."""
     server = start(serve, worker, framework, CHECKS="one other")
     ids = [f"request-{number}" for number in range(REQUESTS)]
     answers = asyncio.run(storm(server.port, [("/meet", rid) for rid in ids]))

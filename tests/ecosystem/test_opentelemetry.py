@@ -1,4 +1,4 @@
-"""OpenTelemetry: its spans beside Dockerflow, and their ids on log lines."""
+"""OpenTelemetry with Dockerflow: its spans, and their ids on log lines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.adapters.harness import ASGIApp, Options, RunningApp, WSGIApp
 
 PATHS = ("/id", "/status/503", "/missing", "/redirect", "/handled", "/boom")
 STREAMS = ("/stream", "/stream-fails")
-PROBES = "__heartbeat__,__lbheartbeat__"  # as the docs exclude them
+PROBES = "__heartbeat__,__lbheartbeat__"  # excluded as in the docs
 BEFORE, AFTER, ALONE = "before", "after", "without"
 OLD = Version(version("opentelemetry-instrumentation-fastapi")) < Version("0.55b0")
 SERVER = trace.SpanKind.SERVER
@@ -40,7 +40,7 @@ Step = Callable[[Any], object]
 exporter = InMemorySpanExporter()
 provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(exporter))
-trace.set_tracer_provider(provider)  # which can be done once in a process
+trace.set_tracer_provider(provider)  # possible only once in a process
 
 
 def set_up(app: Any, when: str, instrument: Step, observe: Step) -> None:
@@ -66,7 +66,7 @@ def start_fastapi(when: str) -> RunningApp:
 
 
 def start_django(when: str, urls: type, make: Callable[[], RunningApp]) -> RunningApp:
-    """Start Django's application: OpenTelemetry's middleware puts itself before all others."""
+    """Start Django's application: OpenTelemetry inserts its middleware before all others."""
     names = [each for each in settings.MIDDLEWARE if when != ALONE or "Dockerflow" not in each]
 
     def serve() -> RunningApp:
@@ -103,7 +103,7 @@ CASES = [
 
 
 def spans(app: RunningApp, path: str) -> list[tuple[Any, ...]]:
-    """Return what is told to the exporter of a request, but for ids and times."""
+    """Return the exported data of a request, without ids and times."""
     exporter.clear()
     app.request(path)
     return [
@@ -116,7 +116,7 @@ def spans(app: RunningApp, path: str) -> list[tuple[Any, ...]]:
 def test_the_spans_are_those_of_the_application(
     start: Callable[[str], RunningApp], when: str
 ) -> None:
-    """The spans that are exported are the same as without Dockerflow, however a request ends."""
+    """The exported spans are the same as without Dockerflow, however a request ends."""
     with contextlib.closing(start(when)) as app, contextlib.closing(start(ALONE)) as alone:
         for path in (*PATHS, *STREAMS):
             expected = spans(alone, path)
@@ -128,13 +128,13 @@ def test_the_spans_are_those_of_the_application(
 
 @pytest.fixture
 def configured() -> Iterator[None]:
-    """The loggers, which are put back as they were."""
+    """The loggers, restored after the test."""
     root = logging.getLogger()
     loggers = [root, *map(logging.getLogger, dict_config("shop")["loggers"])]
     kept = [
         (each, each.level, each.propagate, each.handlers[:], each.filters[:]) for each in loggers
     ]
-    root.handlers = []  # which dictConfig() would close
+    root.handlers = []  # dictConfig() would close them
     yield
     for each, level, propagate, handlers, filters in kept:
         each.setLevel(level)
@@ -150,10 +150,10 @@ def test_lines_have_the_ids(
 ) -> None:
     """The lines of a view and the summary of its request have the ids of its exported span.
 
-    When a streamed response of Flask or Django is sent, OpenTelemetry has ended its span.
+    OpenTelemetry ends the span of a streamed Flask or Django response before it is sent.
     """
     if (start, when) == (start_fastapi, BEFORE) and OLD:
-        pytest.skip("its middleware was then within what is added later")
+        pytest.skip("its middleware was then inside of later middleware")
     configure("shop", format="mozlog")
     with contextlib.closing(start(when)) as app:
         for path in (*PATHS, *STREAMS):
@@ -167,7 +167,7 @@ def test_lines_have_the_ids(
             fields = [each["Fields"] for each in lines]
             found = [(each.get("trace_id"), each.get("span_id")) for each in fields]
             if path in STREAMS and start is not start_fastapi:
-                early = found[:-1] if OLD else []  # the span was still there in a view's lines
+                early = found[:-1] if OLD else []  # while the view ran, the span was still there
                 assert set(early) <= {(None, None), ids}
                 assert set(found[len(early) :]) == {(None, None)}, path
             else:
@@ -178,7 +178,7 @@ def test_lines_have_the_ids(
 
 @pytest.mark.parametrize("extra", [{}, {"trace_id": "mine"}, {"span_id": 5}])
 def test_ids_of_the_callers_own(extra: dict[str, object]) -> None:
-    """A record that the caller has given a trace or a span keeps it, without ours beside it."""
+    """If the caller sets a trace or a span on a record, that is kept, and ours is not added."""
     made = logging.makeLogRecord(extra)
     with trace.get_tracer("shop").start_as_current_span("ship") as span:
         assert TraceContextLogFilter().filter(made)

@@ -1,4 +1,4 @@
-"""The id of a request goes to the services that are named, and nowhere else.
+"""The id of a request is sent to the named services, and nowhere else.
 
 The clients are those of the recipes in docs/guides/logging.md.
 """
@@ -24,7 +24,7 @@ Get = Callable[[str], None]
 
 
 class Service:
-    """What a server has received: the id of each request. ``/to?ADDRESS`` redirects there."""
+    """The ids of requests that a server has received. ``/to?ADDRESS`` redirects there."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -33,7 +33,7 @@ class Service:
 
 @contextlib.contextmanager
 def serving(host: str) -> Iterator[Service]:
-    """Serve under one of the names of this machine."""
+    """Serve at one of this machine's host names."""
     service = Service()
 
     class Handler(BaseHTTPRequestHandler):
@@ -73,7 +73,7 @@ def third_party() -> Iterator[Service]:
 
 @pytest.fixture(params=["requests", "httpx", "httpx-async", "aiohttp"])
 def get(request: pytest.FixtureRequest, named: Service) -> Get:
-    """Return what sends a GET by a recipe of the guide, following redirects."""
+    """Return a function that sends a GET by a recipe of the guide, following redirects."""
     library, _, asynchronous = request.param.partition("-")
     block = re.search(rf":caption: with_{library}\.py\n(.*?)```", GUIDE, re.DOTALL)
     assert block is not None
@@ -117,13 +117,13 @@ def request_id() -> Iterator[str]:
 
 
 def test_a_named_service_gets_the_id(get: Get, named: Service, request_id: str) -> None:
-    """What is sent to a named host bears the id of the request."""
+    """Requests to a named host have the id of the request."""
     get(named.url)
     assert named.ids == [request_id]
 
 
 def test_a_third_party_gets_none(get: Get, third_party: Service, request_id: str) -> None:
-    """What is sent to another host does not bear the id."""
+    """Requests to another host do not have the id."""
     get(third_party.url)
     assert third_party.ids == [None]
 
@@ -131,7 +131,7 @@ def test_a_third_party_gets_none(get: Get, third_party: Service, request_id: str
 def test_a_redirect_does_not_carry_the_id(
     get: Get, named: Service, third_party: Service, request_id: str
 ) -> None:
-    """A redirect from a named host to a third party and back has the id at the named host alone."""
+    """On a redirect from a named host to another one and back, only the named host gets the id."""
     get(f"{named.url}to?{third_party.url}to?{named.url}")
     assert named.ids == [request_id, request_id]
     assert third_party.ids == [None]
@@ -139,7 +139,7 @@ def test_a_redirect_does_not_carry_the_id(
 
 @pytest.mark.parametrize("value", [None, "", "not sane", "x\r\nY: z", "x" * 201])
 def test_nothing_is_sent_without_a_sane_id(get: Get, named: Service, value: str | None) -> None:
-    """Outside a request, or with an id that no header can carry, none is sent."""
+    """Outside a request, or with an id that no header can carry, no id is sent."""
     token = request_id_context.set(value)
     try:
         get(named.url)

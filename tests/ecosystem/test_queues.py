@@ -21,7 +21,7 @@ from dockerflow.django.middleware import DockerflowMiddleware
 from dockerflow.logging import MozlogFormatter, MozlogHandler, RequestIdLogFilter
 from tests.adapters.harness import Framework, Options, installed_frameworks
 
-# Another process, with the standard library alone: the records that it is sent, by their loggers.
+# Another process, with the standard library alone: the records it receives, by their loggers.
 RECEIVER = """
 import json, logging, pickle, sys
 assert not any("site-packages" in path for path in sys.path)
@@ -32,7 +32,7 @@ for data in pickle.load(sys.stdin.buffer):
 """
 
 
-# Within a process, and between processes, which is a recipe of docs/guides/logging.md.
+# Within a process, and between processes, as in a recipe of docs/guides/logging.md.
 class RecordQueueHandler(logging.handlers.QueueHandler):
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return record
@@ -44,14 +44,14 @@ class LineQueueHandler(logging.handlers.QueueHandler):
 
 
 class PickledQueueHandler(logging.handlers.QueueHandler):
-    """Hands over records as a queue of multiprocessing does."""
+    """Passes records on as a multiprocessing queue does."""
 
     def enqueue(self, record: logging.LogRecord) -> None:
         self.queue.put_nowait(pickle.dumps(record))
 
 
 class SentSocketHandler(logging.handlers.SocketHandler):
-    """Keeps what a SocketHandler sends, without the four bytes of its length."""
+    """Keeps the data that a SocketHandler sends, without the four bytes of its length."""
 
     def __init__(self, sent: queue.SimpleQueue[bytes]) -> None:
         super().__init__("localhost", 0)
@@ -74,13 +74,13 @@ def root() -> Iterator[logging.Logger]:
 
 
 def fail() -> None:
-    """Raise, as a check may, and a log line before."""
+    """Log a line and raise, like a broken check."""
     logging.getLogger("app").warning("odd", extra={"set": {1}, "error": "own"})
     raise ValueError("broken")
 
 
 def serve_requests(framework: Framework) -> None:
-    """Have an application serve a request and a heartbeat, whose check fails."""
+    """Make an application serve a request and a heartbeat, whose check fails."""
     app = framework.start(Options(checks={"fail": fail}))
     try:
         app.request("/id", headers={"X-Request-ID": "mine"})
@@ -94,13 +94,13 @@ def serve_requests(framework: Framework) -> None:
 def test_queue_listener(
     framework: Framework, between: str, root: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Behind a queue the lines say what they would have said without: rid, extra and exception."""
+    """Lines from behind a queue are the same as without it: rid, extra and exception."""
     formatter = MozlogFormatter()
     handler: logging.handlers.QueueHandler
     writer: logging.Handler
     if between == "threads":
         handler, writer = RecordQueueHandler(queue.SimpleQueue()), MozlogHandler()
-    else:  # this queue pickles, wherever its listener is
+    else:  # this queue pickles, even for a listener in the same process
         handler = LineQueueHandler(multiprocessing.Queue())
         writer = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter)
@@ -134,7 +134,7 @@ def test_queue_listener(
 def test_process_without_the_package(
     framework: Framework, kind: Callable[[Any], logging.Handler], root: logging.Logger
 ) -> None:
-    """Records that have been written as mozlog can be read where nothing of ours is installed."""
+    """Records written as mozlog can be unpickled where dockerflow is not installed."""
     sent: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     handlers = [MozlogHandler(), kind(sent)]
     handlers[0].addFilter(RequestIdLogFilter())
@@ -154,7 +154,7 @@ def test_process_without_the_package(
 
 
 def test_request_of_django() -> None:
-    """A request that may be pickled, as an ``extra`` say, still may, and holds nothing of ours."""
+    """A request that can be pickled, as in an ``extra``, still can, without objects of ours."""
     pickles: list[bytes] = []
 
     def respond(request: HttpRequest) -> HttpResponse:

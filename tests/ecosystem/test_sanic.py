@@ -1,4 +1,4 @@
-"""Sanic as people run it, with sanic-ext, and under sanic-testing."""
+"""Sanic with its usual ways to run, with sanic-ext, and under sanic-testing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UVICORN = (
 )
 FACTORY = (f"{APPS}.sanic_service:create_app", "--factory")
 
-# The words behind `python`, and the number of workers that Sanic's manager has, if there is one.
+# The arguments of `python`, and the number of workers of Sanic's manager, if there is one.
 WAYS: dict[str, tuple[tuple[str, ...], int]] = {
     "run-fork": ((*SCRIPT, "fork"), 1),
     "run-fork-2": ((*SCRIPT, "fork"), 2),
@@ -50,7 +50,7 @@ CUT_OFF = {"hung": "/hung", "cut": "/stream"}
 
 
 def end(server: WebServer, workers: int) -> None:
-    """Tell a server to end, when it and its workers can hear that, and wait until it has."""
+    """Stop a server when it and its workers handle signals, and wait for its end."""
     if workers:
         said = "Worker ready" if Version(sanic.__version__) >= Version("24") else "Starting worker"
         wait_until(lambda: server.log.count(said) == workers, timeout=60)
@@ -60,7 +60,7 @@ def end(server: WebServer, workers: int) -> None:
 
 
 class Run:
-    """What a server has answered and logged from its start to its end.
+    """The responses and log lines of a server from its start to its end.
 
     :param way: how it was started.
     """
@@ -88,7 +88,7 @@ class Run:
         ]
 
     def end_of(self, rid: str) -> tuple[Any, ...]:
-        """Return what the one summary says of a request's end: code, errno, and message."""
+        """Return code, errno and message of a request's only summary."""
         (fields,) = self.of(rid, "request.summary")
         return fields["code"], fields["errno"], fields.get("msg")
 
@@ -109,7 +109,7 @@ def test_requests(run: Run) -> None:
 
 
 def test_ids(run: Run) -> None:
-    """What a handler logs bears the id of its request."""
+    """Lines that a handler logs have the id of its request."""
     assert [fields["msg"] for fields in run.of("first", "service")] == ["in view"]
 
 
@@ -121,21 +121,21 @@ def test_heartbeat(run: Run) -> None:
 
 
 def test_requests_that_the_end_cuts_off(run: Run) -> None:
-    """A request that the server's end cuts off is the server's failure: no client has left."""
+    """A request that the server's end cuts off is the server's failure, not a client that left."""
     text = "The connection was closed before the response had ended"
     assert run.end_of("hung") == (500, 500, text)
     assert run.end_of("cut") == (200, 500, text)
 
 
 def test_a_clean_end(run: Run) -> None:
-    """All that is written is mozlog, and nothing is wrong but the requests that failed."""
+    """All output is mozlog, and the only errors are the requests that failed."""
     assert [line for line in run.log.splitlines() if not line.startswith("{")] == []
     bad = {line["Fields"]["rid"] for line in run.lines if line["Severity"] < 6}
     assert bad == {"boom", *CUT_OFF}
 
 
 def test_requests_that_end_in_time(serve: Serve) -> None:
-    """A request that still ends while the server does is answered and recorded as any other."""
+    """A request that finishes while the server stops is answered and recorded as usual."""
     words, workers = WAYS["run-fork-2"]
     server = serve(*words, WORKERS=str(workers))
     with server.connect("/in-time", "late") as sock, sock.makefile("rb") as answer:
@@ -150,7 +150,7 @@ def test_requests_that_end_in_time(serve: Serve) -> None:
 AnySanic = Sanic[Any, Any]
 AnyRequest = Request[Any, Any]
 
-# What sanic-testing does itself.
+# Deprecations in sanic-testing itself.
 quietly = pytest.mark.filterwarnings("ignore:websockets.legacy:DeprecationWarning")
 
 
@@ -158,7 +158,7 @@ quietly = pytest.mark.filterwarnings("ignore:websockets.legacy:DeprecationWarnin
 def app(caplog: pytest.LogCaptureFixture) -> AnySanic:
     """An application with the extension, whose records are captured."""
     caplog.set_level("INFO")
-    Sanic.test_mode = True  # there may be many of one name
+    Sanic.test_mode = True  # several may have one name
     app: AnySanic = Sanic("tests", configure_logging=False)
     app.config.MOTD = False
     Dockerflow(app, registry=CheckRegistry())
@@ -181,19 +181,19 @@ def app(caplog: pytest.LogCaptureFixture) -> AnySanic:
 
 
 def by_test_client(app: Any, path: str, method: str = "get", **headers: str) -> Any:
-    """Send a request by the client that starts Sanic's server for it."""
+    """Send a request with the client that starts Sanic's server for it."""
     _, response = getattr(app.test_client, method)(path, headers=headers)
     return response
 
 
 def by_asgi_client(app: Any, path: str, **headers: str) -> Any:
-    """Send a request by the client that calls the application."""
+    """Send a request with the client that calls the application."""
     _, response = asyncio.run(app.asgi_client.get(path, headers=headers))
     return response
 
 
 def by_reusable_client(app: Any, path: str, **headers: str) -> Any:
-    """Send a request by the client whose server stays for many."""
+    """Send a request with the client whose server serves several requests."""
     from sanic_testing.reusable import ReusableClient
 
     with asyncio.Runner() as runner:
@@ -206,7 +206,7 @@ def by_reusable_client(app: Any, path: str, **headers: str) -> Any:
 @quietly
 @pytest.mark.parametrize("send", [by_test_client, by_asgi_client, by_reusable_client])
 def test_clients(app: AnySanic, caplog: pytest.LogCaptureFixture, send: Callable[..., Any]) -> None:
-    """When a test client returns, the one summary of its request is captured."""
+    """When a test client returns, the only summary of its request is captured."""
     ends = {"/": (200, 0), "/boom": (500, 500), "/stream": (200, 0), "/__heartbeat__": (200, 0)}
     for path, end in ends.items():
         caplog.clear()
@@ -221,7 +221,7 @@ def test_clients(app: AnySanic, caplog: pytest.LogCaptureFixture, send: Callable
 
 
 class Caller:
-    """What a handler is given by sanic-ext."""
+    """The object that sanic-ext injects into handlers."""
 
     def __init__(self, id: str) -> None:
         self.id = id
@@ -258,7 +258,7 @@ def extended(request: pytest.FixtureRequest) -> AnySanic:
 
 @quietly
 def test_openapi(extended: AnySanic) -> None:
-    """The endpoints are not in the OpenAPI document, by none of their methods."""
+    """The OpenAPI document contains no method of the endpoints."""
     paths = by_test_client(extended, "/docs/openapi.json").json["paths"]
     assert "/" in paths
     assert [path for path in paths if "__" in path] == []
@@ -266,14 +266,14 @@ def test_openapi(extended: AnySanic) -> None:
 
 @quietly
 def test_injection(extended: AnySanic) -> None:
-    """What is injected is made when the request has its id."""
+    """Injected objects are created when the request already has its id."""
     assert by_test_client(extended, "/", **{"X-Request-ID": "abc"}).text == "abc"
 
 
 @quietly
 @pytest.mark.parametrize("path", ["/__heartbeat__", "/__error__"])
 def test_cors(extended: AnySanic, path: str) -> None:
-    """Scripts of other origins may read the id of any response, a failed one's too."""
+    """Scripts from other origins may read the id of any response, also of a failed one."""
     headers = by_test_client(extended, path, Origin="https://shop.example").headers
     assert headers["Access-Control-Allow-Origin"] == "https://shop.example"
     assert headers["Access-Control-Expose-Headers"] == "x-request-id"

@@ -1,4 +1,4 @@
-"""Sentry, where its DSN sends events, with the recipe of each page of docs/tools."""
+"""Sentry with the recipe of each page of docs/tools, whose DSN points to a test server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SERVERS = {
     "sanic": ("-m", APPS, "{port}"),
 }
 
-# The titles of the events of each path.
+# The event titles of each path.
 EXPECTED = {
     "/": [],
     "/boom": ["RuntimeError: boom"],
@@ -42,13 +42,13 @@ EXPECTED = {
     "/abort/404": [],
     "/abort/503": [],
     "/handled": [],
-    "/api/refused": [],  # by Flask-RESTX
+    "/api/refused": [],  # from Flask-RESTX
     "/__heartbeat__": ["LookupError: no such queue", "queue.E001: the queue is full"],
 }
 
 
 class Project(http.server.ThreadingHTTPServer):
-    """A project at Sentry: keeps the events that it is sent."""
+    """A Sentry project: keeps the events that it receives."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Endpoint)
@@ -57,7 +57,7 @@ class Project(http.server.ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, args=(0.05,)).start()
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         self.shutdown()
         self.server_close()
 
@@ -65,7 +65,7 @@ class Project(http.server.ThreadingHTTPServer):
 class Endpoint(http.server.BaseHTTPRequestHandler):
     """Takes envelopes: https://develop.sentry.dev/sdk/data-model/envelopes/.
 
-    sentry-sdk 1 sends events as they are, to a path of their own.
+    sentry-sdk 1 sends events without envelopes, to another path.
     """
 
     server: Project
@@ -86,17 +86,17 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *args: object) -> None:
-        """Leave stderr to the tests."""
+        """Don't write to stderr."""
 
 
 Reports = dict[str, list[dict[str, Any]]]
 
 
 def reports_of(name: str, recipe: str, folder: pathlib.Path) -> Reports:
-    """Request each path, with itself as request id; return the events of each.
+    """Request each path, with the path as request id; return the events of each.
 
     :param name: the server.
-    :param recipe: the source of a module beside a ``version.json``.
+    :param recipe: the source of a module next to a ``version.json``.
     """
     (folder / "version.json").write_text('{"version": "2026.12.1", "commit": "abc"}')
     (folder / "reporting.py").write_text(recipe)
@@ -122,18 +122,18 @@ def reports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """The events of each path, with the recipe of the server's page."""
     page = (ROOT / f"docs/tools/{request.param.partition('-')[0]}.md").read_text()
     (recipe,) = re.findall(r":caption: reporting\.py\n(.*?)```", page, re.DOTALL)
-    recipe = recipe.replace("OutOfStock", "Teapot")  # what the application handles
+    recipe = recipe.replace("OutOfStock", "Teapot")  # exceptions that the application handles
     return reports_of(request.param, recipe, tmp_path_factory.mktemp("site"))
 
 
 @pytest.mark.parametrize("path", EXPECTED)
 def test_events(reports: Reports, path: str) -> None:
-    """What nobody has handled makes one event, what a check says one, and nothing else any."""
+    """An unhandled exception makes one event, a check's message one, and nothing else any."""
     assert sorted(map(title, reports[path])) == EXPECTED[path]
 
 
 def test_tag_and_release(reports: Reports) -> None:
-    """Each event bears the id of its request, and the version of ``version.json``."""
+    """Each event has the id of its request, and the version of ``version.json``."""
     for rid, events in reports.items():
         for event in events:
             assert event["tags"]["request_id"] == rid
@@ -168,7 +168,7 @@ class Worker(WebServer):
 
 
 def test_celery(tmp_path: pathlib.Path) -> None:
-    """A task that fails is one event with its id, a killed process one; all else is none."""
+    """A task that fails is one event with its id, a killed process one; nothing else is."""
     page = (ROOT / "docs/tools/celery.md").read_text()
     (recipe,) = re.findall(r":caption: reporting\.py\n(.*?)```", page, re.DOTALL)
     (tmp_path / "reporting.py").write_text(recipe)
@@ -190,13 +190,13 @@ def test_celery(tmp_path: pathlib.Path) -> None:
 
 
 def request_id(event: dict[str, Any]) -> str:
-    """Return the id of the request that an event is about."""
+    """Return the id of the request that an event belongs to."""
     headers = {name.lower(): value for name, value in event["request"]["headers"].items()}
     return str(headers["x-request-id"])
 
 
 def title(event: dict[str, Any]) -> str:
-    """Return the exception that an event is about, or else the message."""
+    """Return the exception of an event, or else its message."""
     if "exception" in event:
         error = event["exception"]["values"][-1]
         return f"{error['type']}: {error['value']}"

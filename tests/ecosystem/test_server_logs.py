@@ -1,4 +1,4 @@
-"""What servers write from their start to their end, where one line has set up logging."""
+"""The complete output of servers when a single line has set up logging."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ import uvicorn
 from dockerflow.logging import dict_config
 uvicorn.run("{FASTAPI}", port={{port}}, log_config=dict_config("service"))
 """
-# What Django's command prints itself: the results of checks, where it listens, and a warning.
+# Django's command prints this itself: the results of checks, its address, and a warning.
 RUNSERVER = "|".join(
     (
         *("Performing system checks...", "System check .*", "WARNINGS:", r"\?: .*", "\tHINT: .*"),
@@ -50,10 +50,10 @@ ACCESS = ("django.server", "django.channels.server")
 class Way:
     """A way to start a service.
 
-    :param words: what stands behind ``python``.
-    :param started: what a process says that has started, and how many say it.
-    :param last: what is said at the end; None for servers that end without a word.
-    :param printed: a pattern of the lines that are printed, rather than logged, by the server.
+    :param words: the arguments of ``python``.
+    :param started: the message of a started process, and the number of such messages.
+    :param last: the last message; None for servers that end silently.
+    :param printed: a pattern of the lines that the server prints instead of logging them.
     """
 
     words: tuple[str, ...]
@@ -93,7 +93,7 @@ WAYS = {
     "gunicorn-gevent-queue": gunicorn("-k", "gevent", *PATCHED, FLASK, queue=True),
     "gunicorn-uvicorn": gunicorn("--worker-class=uvicorn_worker.UvicornWorker", FASTAPI),
     "hypercorn": Way(("-m", "hypercorn", "-b", "127.0.0.1:{port}", *MODULE, FASTAPI)),
-    # A worker of Granian that is told to end before it is ready stays: the one here has answered.
+    # A worker of Granian that is stopped before it is ready hangs: the one here has answered.
     "granian": Way(
         ("-m", "granian", "--port={port}", "--interface=asgi", *FILE, FASTAPI),
         started=("Started worker-", 1),
@@ -110,7 +110,7 @@ WAYS = {
         paths=ORDERS,
     ),
     "runserver": Way(("-m", "django", "runserver", "{port}"), printed=RUNSERVER, paths=ORDERS),
-    # Flask's command says which application it serves, by click.echo().
+    # Flask's command prints the name of its application with click.echo().
     "flask-run": Way(
         ("-m", "flask", "--app", f"{APPS}.flask_service", "run", "--port={port}"),
         started=("Running on http", 1),
@@ -120,7 +120,7 @@ WAYS = {
 
 
 def life(way: Way, **environ: str) -> list[str]:
-    """Start a server, ask it for a page and for one that fails, end it; return what it wrote."""
+    """Start a server, request a page and one that fails, stop it; return its output."""
     server = WebServer(("-W", "ignore", *way.words))
     said, times = way.started
     environ |= {"DJANGO_SETTINGS_MODULE": f"{APPS}.shop.settings", "WORKERS": str(times)}
@@ -132,7 +132,7 @@ def life(way: Way, **environ: str) -> list[str]:
         for rid, path in zip(("good", "bad"), way.paths, strict=True):
             server.get(path, rid)
         wait_until(lambda: server.log.count(said) >= times, timeout=60)
-        if said == SANIC_STARTED:  # as the service itself asks for, see there
+        if said == SANIC_STARTED:  # the service asks for it when it starts
             wait_until(lambda: "No change needed" in server.log)
         os.kill(server.pid, signal.SIGTERM)
         wait_until(lambda: not server.running, timeout=60)
@@ -141,7 +141,7 @@ def life(way: Way, **environ: str) -> list[str]:
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_each_line_is_json(way: Way) -> None:
-    """Every line is mozlog, none is doubled, and each request has a summary and no access line."""
+    """Every line is mozlog, no line is doubled, and requests have summaries, not access lines."""
     written = life(way)
     logged = [each for each in written if not re.fullmatch(way.printed or "(?!)", each)]
     lines: list[dict[str, Any]] = [json.loads(each) for each in logged]
@@ -159,7 +159,7 @@ def test_each_line_is_json(way: Way) -> None:
     assert sum(way.started[0] in message for *_, message in said) >= way.started[1]
     types = {line["Type"] for line in lines}
     assert not [each for each in types if each in ACCESS or each.endswith(".access")]
-    assert not [message for *_, message in said if " - - [" in message]  # as Werkzeug has them
+    assert not [message for *_, message in said if " - - [" in message]  # as Werkzeug writes them
     if way.last is not None:
         ends = [message for *_, message in said if message.startswith(way.last)]
         assert len(ends) == (way.started[1] if way.last.startswith("Finished") else 1)

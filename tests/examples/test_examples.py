@@ -1,4 +1,4 @@
-"""Each example runs by its command, prints what the README shows, and ends by Ctrl-C."""
+"""Each example runs by its command, prints the README's output, and ends by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ SCRIPTS: dict[str, str] = tomllib.loads((ROOT / "hatch.toml").read_text())["envs
 ]
 # How Django's settings name PostgreSQL, where the others have SQLAlchemy's URLs.
 SCHEMES = {"django": "postgresql"}
-# Django applies migrations, where the others make their tables by themselves.
+# Django applies migrations; the others create their tables by themselves.
 FURTHER_CHECKS = {"django": {"check_migrations_applied": "ok"}}
 
 INSTALLED = [name for name in sorted(SCRIPTS) if find_spec(f"dockerflow.{name}") is not None]
-SERVICES = [name for name in INSTALLED if name != "celery"]  # which answers no requests
+SERVICES = [name for name in INSTALLED if name != "celery"]  # it answers no requests
 
 
 class Example(WebServer):
-    """An example, run in a folder that holds a copy of it."""
+    """An example, run in a copy of its folder."""
 
     stop_signal = signal.SIGINT  # Ctrl-C
 
@@ -45,7 +45,7 @@ class Example(WebServer):
         super().__init__(())
         self.framework = framework
         self.folder = folder
-        # Not the database that an example leaves where somebody has run it.
+        # Not the database that a run of the example may have left.
         left = shutil.ignore_patterns("__pycache__", "instance", "visits.db")
         source = ROOT / "examples" / framework
         shutil.copytree(source, folder / "examples" / framework, ignore=left)
@@ -54,7 +54,7 @@ class Example(WebServer):
         self.environ |= {"PATH": commands, "PORT": str(self.port), **environ}
 
     def command(self) -> list[str]:
-        """Say the command line: the script of hatch.toml, as Hatch runs it."""
+        """Return the command line: the script of hatch.toml, as Hatch runs it."""
         script = SCRIPTS[self.framework].replace("{args}", "")
 
         def variable(match: re.Match[str]) -> str:
@@ -65,7 +65,7 @@ class Example(WebServer):
         return ["bash", "-c", f"cd {self.folder} && {script}"]
 
     def body(self, path: str, request_id: str = "test") -> str:
-        """Return what an answer says, after its head."""
+        """Return the body of an answer."""
         return self.get(path, request_id).partition(b"\r\n\r\n")[2].decode()
 
 
@@ -90,7 +90,7 @@ def start(
 
 
 def transcript() -> list[tuple[str, str]]:
-    """Return the paths that the README asks for, with the answers it shows."""
+    """Return the paths that the README requests, with their answers."""
     (block,) = re.findall(r"^```console\n(\$ curl .*?)^```$", README, re.MULTILINE | re.DOTALL)
     return [
         (urlsplit(url).path, answer)
@@ -99,13 +99,13 @@ def transcript() -> list[tuple[str, str]]:
 
 
 def without_moment(line: dict[str, Any]) -> dict[str, Any]:
-    """Blot out what differs from run to run."""
+    """Replace the parts that differ from run to run."""
     fields = {**line["Fields"], "t": 0, "rid": "", "agent": ""}
     return {**line, "Timestamp": 0, "Pid": 0, "Hostname": "", "Fields": fields}
 
 
 def test_readme(start: Callable[..., Example]) -> None:
-    """The example answers, and logs, what the README shows; Ctrl-C ends it without a complaint."""
+    """The example answers and logs as in the README, and Ctrl-C ends it without an error."""
     example = start()
     for path, shown in transcript():
         answer = example.body(path, "readme" + path)
@@ -126,7 +126,7 @@ def test_readme(start: Callable[..., Example]) -> None:
 def test_backing_services(
     start: Callable[..., Example], redis_server: RedisServer, postgres_server: PostgresServer
 ) -> None:
-    """With PostgreSQL and Redis the example counts, and says when one of them is gone."""
+    """With PostgreSQL and Redis the example counts, and reports it when one of them is down."""
     example = start(REDIS_URL=redis_server.url, postgres=postgres_server)
     try:
         assert example.body("/") == "You are visitor number 1.\n"
@@ -136,7 +136,7 @@ def test_backing_services(
         heartbeat = json.loads(example.body("/__heartbeat__"))
         assert heartbeat["status"] == "error"
         assert "dockerflow.health.E004" in heartbeat["details"]["check_redis_connected"]["messages"]
-        if example.framework == "fastapi":  # whose example listens for heartbeats that fail
+        if example.framework == "fastapi":  # its example listens for heartbeats that fail
             wait_until(lambda: '"worst": "error"' in example.log)
     finally:
         example.close()
@@ -144,7 +144,7 @@ def test_backing_services(
 
 
 def test_database_down(start: Callable[..., Example], postgres_server: PostgresServer) -> None:
-    """The example starts while its database is down, says so, and is well when it is back."""
+    """The example starts while its database is down, reports it, and recovers with it."""
     postgres_server.stop()
     example = start(postgres=postgres_server)
     assert json.loads(example.body("/__heartbeat__"))["status"] == "error"
@@ -159,13 +159,13 @@ class Worker(Example):
     stop_signal = signal.SIGTERM  # as containers do; Ctrl-C ends it at once
 
     def ready(self) -> bool:
-        """Return whether the worker takes tasks."""
+        """Return whether the worker accepts tasks."""
         return pathlib.Path(self.environ["LIVENESS_FILE"]).exists()
 
 
 @pytest.mark.skipif("celery" not in INSTALLED, reason="its adapter is not installed")
 def test_celery(redis_server: RedisServer, tmp_path: pathlib.Path) -> None:
-    """The worker counts in Redis, records each task, and takes its liveness file away."""
+    """The worker counts in Redis, records each task, and removes its liveness file."""
     file = tmp_path / "alive"
     worker = Worker("celery", tmp_path, REDIS_URL=redis_server.url, LIVENESS_FILE=str(file))
     with contextlib.closing(worker):

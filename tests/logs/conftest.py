@@ -1,4 +1,4 @@
-"""The summaries that requests leave."""
+"""A fixture with the request summaries of a test."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Summaries:
 
     @property
     def only(self) -> dict[str, Any]:
-        """The fields of the only one."""
+        """The fields of the only summary."""
         (made,) = self.records
         return fields(made)
 
     @property
     def outcomes(self) -> list[tuple[int, int]]:
-        """Code and errno of each."""
+        """Code and errno of each summary."""
         return [(found["code"], found["errno"]) for found in map(fields, self.records)]
 
 

@@ -1,4 +1,4 @@
-"""Records to format, the formats, strict loaders of their lines, and a value that misbehaves."""
+"""Records to format, the formats, strict parsers of their lines, and a value that misbehaves."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def record(
 
 
 def fields(made: logging.LogRecord, formatter: MozlogFormatter | None = None) -> dict[str, Any]:
-    """Return the Fields of the line of a record, after a check that it is strict."""
+    """Return the Fields of a record's line, after checking that the line is strict JSON."""
     found: dict[str, Any] = parse((formatter or MozlogFormatter()).format(made))["Fields"]
     return found
 
 
 class EcsFormatter(MozlogFormatter):
-    """A formatter of a user's own, as docs/guides/logging.md has it."""
+    """A user's own formatter, as in docs/guides/logging.md."""
 
     NAMES: ClassVar = {"msg": "message", "error": "error.message", "traceback": "error.stack_trace"}
 
@@ -89,17 +89,17 @@ def _fields_of_ecs(line: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Format:
-    """A format of lines that are JSON.
+    """A format whose lines are JSON.
 
-    :ivar formatter: what writes it.
-    :ivar fields_of: returns what stands in the ``Fields`` of mozlog for the same record.
+    :ivar formatter: the formatter that writes it.
+    :ivar fields_of: returns what mozlog has in ``Fields`` for the same record.
     """
 
     formatter: MozlogFormatter
     fields_of: Callable[[dict[str, Any]], dict[str, Any]]
 
     def fields(self, made: logging.LogRecord) -> dict[str, Any]:
-        """Return the fields of a record's line, after a check that it is strict."""
+        """Return the fields of a record's line, after checking that the line is strict JSON."""
         return self.fields_of(parse_json(self.formatter.format(made)))
 
 
@@ -112,7 +112,7 @@ in_each_format = pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 
 
 class Broken:
-    """Raises whatever it is told to, from whatever it is asked."""
+    """Raises a given exception from every method."""
 
     def __init__(self, error: type[Exception] = OSError) -> None:
         self.error = error

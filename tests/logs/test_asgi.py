@@ -1,4 +1,4 @@
-"""RequestObserver around plain ASGI applications: what is sent, what is recorded, and when."""
+"""RequestObserver around plain ASGI applications: what it sends and records, and when."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def ignore(message: Message) -> None: ...
 
 
 def sending(*messages: Message, error: BaseException | None = None) -> ASGIApplication:
-    """Return an application that sends messages, but receives a GONE that is among them."""
+    """Return an application that sends the messages; a GONE among them is received instead."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert request_id_context.get() == "the-id"
@@ -75,7 +75,7 @@ def sent_by(app: RequestObserver, **more: Any) -> list[Message]:
 
 @pytest.mark.parametrize(("path", "whole"), [("/app/p", "/app/p"), ("/p", "/app/p")])
 def test_an_answer(summaries: Summaries, path: str, whole: str) -> None:
-    """The answer is the application's, with the id, and recorded once, by the outer observer."""
+    """The answer is the application's, with the id, and only the outer observer records it."""
     app = RequestObserver(RequestObserver(sending(START, BODY)))
     start, body = sent_by(app, root_path="/app", path=path)
     assert start == {**START, "headers": [ID]}
@@ -95,7 +95,7 @@ def test_an_answer(summaries: Summaries, path: str, whole: str) -> None:
     ],
 )
 def test_messages(summaries: Summaries, headers: dict[str, Any], rest: list[Message]) -> None:
-    """All messages reach the server as they are, whatever their kind; headers may be absent."""
+    """All messages reach the server unchanged, whatever their type; headers may be absent."""
     bare: Message = {"type": "http.response.start", "status": 204}
     start, *others = sent_by(RequestObserver(sending({**bare, **headers}, *rest)))
     assert start == {**bare, "headers": [(b"a", b"b"), ID] if headers else [ID]}
@@ -105,7 +105,7 @@ def test_messages(summaries: Summaries, headers: dict[str, Any], rest: list[Mess
 
 @pytest.mark.parametrize("last", [BODY, PATH_SEND, ZERO_COPY])
 def test_the_last_byte(summaries: Summaries, last: Message) -> None:
-    """The record is written with the last byte, not when background tasks have ended."""
+    """The record is written with the last byte, before background tasks end."""
     recorded: list[int] = []
 
     async def send(message: Message) -> None:
@@ -116,7 +116,7 @@ def test_the_last_byte(summaries: Summaries, last: Message) -> None:
 
 
 def test_a_copied_scope(summaries: Summaries) -> None:
-    """A request that is made of an earlier one's scope is a request of its own."""
+    """A request that is created from an earlier one's scope is a request of its own."""
     app = RequestObserver(sending(START, BODY))
     first = scope()
     asyncio.run(app(first, gone, ignore))
@@ -125,7 +125,7 @@ def test_a_copied_scope(summaries: Summaries) -> None:
 
 
 def test_settings(summaries: Summaries) -> None:
-    """Settings and logger are those that were given."""
+    """Settings and logger are the given ones."""
     settings = RequestSettings(sends_id=False, logs_query_string=True)
     app = RequestObserver(sending(START, BODY), settings, logging.getLogger("other.summary"))
     assert sent_by(app, query_string=b"a=%20") == [START, BODY]
@@ -134,7 +134,7 @@ def test_settings(summaries: Summaries) -> None:
 
 
 def test_websockets(summaries: Summaries) -> None:
-    """A websocket has its id, in a response that refuses it too, and no summary."""
+    """A websocket has its id, also in a response that refuses it, and no summary."""
     accept: Message = {"type": "websocket.accept"}
     assert sent_by(RequestObserver(sending(accept)), type="websocket") == [accept]
     start: Message = {"type": "websocket.http.response.start", "status": 403, "headers": []}
@@ -146,7 +146,7 @@ def test_websockets(summaries: Summaries) -> None:
 
 @pytest.mark.parametrize("kind", ["lifespan", "webtransport"])
 def test_other_scopes(kind: str) -> None:
-    """A lifespan, and scopes of kinds to come, pass through untouched."""
+    """A lifespan, and scopes of future types, pass through unchanged."""
     app = AsyncMock()
     asyncio.run(RequestObserver(app)({"type": kind}, gone, ignore))
     app.assert_awaited_once_with({"type": kind}, gone, ignore)
@@ -175,7 +175,7 @@ CANCELLED = asyncio.CancelledError()
 def test_an_application_that_raises(
     summaries: Summaries, messages: list[Message], error: BaseException, outcome: tuple[int, int]
 ) -> None:
-    """What the application raises goes on with its id; after the last byte it changes nothing."""
+    """An exception of the application is raised with its id; after the last byte it is ignored."""
 
     async def main() -> None:
         with pytest.raises(type(error)) as raised:
@@ -201,7 +201,7 @@ def test_an_application_that_raises(
 def test_a_send_that_fails(
     summaries: Summaries, messages: list[Message], error: BaseException, outcome: tuple[int, int]
 ) -> None:
-    """A client that is found gone by any message is a 499; a server that refuses one is not."""
+    """A send that fails because the client has gone is 499; one that the server refuses is not."""
 
     async def send(message: Message) -> None:
         if message["type"] == messages[-1]["type"]:
@@ -228,7 +228,7 @@ def test_a_send_that_fails(
 def test_a_client_that_leaves(
     summaries: Summaries, method: str, messages: list[Message], code: int, noticed: Message
 ) -> None:
-    """A client that leaves is a 499, unless it has all it is to get, formally ended or not."""
+    """A client that leaves is a 499, unless it has received everything."""
 
     async def send(message: Message) -> None:
         if message is OTHER:
@@ -246,14 +246,14 @@ def test_a_client_that_leaves(
 def test_a_client_that_leaves_while_it_uploads(
     summaries: Summaries, upload: ASGIApplication
 ) -> None:
-    """A client that goes away while it uploads is 499, whatever the application makes of it."""
+    """A client that leaves during its upload is 499, whatever the application makes of it."""
     with contextlib.suppress(RuntimeError):
         serve(RequestObserver(upload))
     assert summaries.outcomes == [(499, 0)]
 
 
 def test_a_client_that_leaves_while_the_last_byte_is_taken(summaries: Summaries) -> None:
-    """A disconnect that comes while the server takes the last byte is of no account."""
+    """A disconnect that comes while the server takes the last byte is ignored."""
     listeners: list[Receive] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -305,7 +305,7 @@ def test_async_bodies(
     raised: type[BaseException] | None,
     outcome: tuple[int, int],
 ) -> None:
-    """An async body has its id while it is made, and its end is the request's."""
+    """An async body has its id while it is generated, and its end is the request's end."""
     headers = {"X-Request-ID": "the-id"}
     observation = RequestObservation(
         RequestSettings(), method="GET", path="/", get_header=headers.get

@@ -1,4 +1,4 @@
-"""Set up by one line, by dictConfig, by an ini file and by hand."""
+"""Logging set up by one line, by dictConfig, by an ini file and by hand."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from .lines import parse_all
 
 @pytest.fixture(autouse=True)
 def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put the loggers back as they were."""
-    # dictConfig() and fileConfig() close all handlers of the process by it, pytest's own too.
+    """Restore the loggers afterwards."""
+    # dictConfig() and fileConfig() close all handlers of the process, also pytest's own.
     monkeypatch.setattr(logging, "shutdown", lambda handlers: None)
     monkeypatch.delenv("DOCKERFLOW_LOG_FORMAT", raising=False)
     names = [None, "configured", *dict_config("shop")["loggers"]]
@@ -56,7 +56,7 @@ def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("name", ["MozlogFormatter", "JsonLogFormatter"])
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_dict_config(key: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """With dictConfig come formatters, filter and handler, by factory or by class."""
+    """Formatters, filter and handler can be created by dictConfig, by factory or by class."""
     stream = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
     mozlog = {key: "dockerflow.logging.MozlogHandler", "formatter": "factory"}
     logging.config.dictConfig(
@@ -89,7 +89,7 @@ def test_dict_config(key: str, name: str, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 @pytest.mark.parametrize("name", ["MozlogFormatter", "JsonLogFormatter"])
 def test_ini_file(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """An ini file works, whichever arguments its version of Python hands over."""
+    """An ini file works, whichever arguments the Python version passes."""
     text = f"""
 [loggers]
 keys = root
@@ -123,7 +123,7 @@ datefmt = %H
     ("style", "format_text"), [("%", "%(message)s"), ("{", "{message}"), ("$", "$message")]
 )
 def test_by_hand(style: Literal["%", "{", "$"], format_text: str) -> None:
-    """Put together in code, with a format of any style, the line is mozlog all the same."""
+    """Set up in code, with a format of any style, the line is still mozlog."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(MozlogFormatter(format_text, "%H", style, "by hand"))
@@ -140,7 +140,7 @@ def test_by_hand(style: Literal["%", "{", "$"], format_text: str) -> None:
 def test_one_line(
     copy: Callable[[dict[str, Any]], dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A plain dict, which JSON and pickle keep, gives lines with name and id, of servers once."""
+    """A plain dict, which survives JSON and pickle, gives each line once, with name and id."""
     config = dict_config("shop")
     assert pickle.loads(pickle.dumps(config)) == config
     uvicorn = logging.getLogger("uvicorn")
@@ -184,7 +184,7 @@ def handler_of(*args: Any, **kwargs: Any) -> logging.Handler:
 def test_format(
     given: str, environ: str, terminal: bool, kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The environment decides, then the parameter; auto looks at standard output."""
+    """The environment variable beats the parameter; auto depends on standard output."""
     monkeypatch.setenv("DOCKERFLOW_LOG_FORMAT", environ)
     with contextlib.ExitStack() as stack:
         ends = [stack.enter_context(open(end, "w")) for end in pty.openpty()]
@@ -203,7 +203,7 @@ def test_format_without_a_terminal_to_ask(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("level", ["WARNING", "warning", logging.WARNING])
 def test_level(level: int | str) -> None:
-    """A level is named in any case, or is a number."""
+    """A level is a name in any case, or a number."""
     configure("shop", level)
     assert logging.getLogger().level == logging.WARNING
 
@@ -220,7 +220,7 @@ def test_level(level: int | str) -> None:
 def test_refused(
     variable: str, arguments: Any, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What can't be is refused with its source, its value and the remedy."""
+    """An invalid value is refused with its source, the value and the remedy."""
     monkeypatch.setenv("DOCKERFLOW_LOG_FORMAT", variable)
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         configure("shop", **arguments)
@@ -228,7 +228,7 @@ def test_refused(
 
 @pytest.mark.parametrize("name", ["uvicorn.access", "django.server"])
 def test_access_log(name: str) -> None:
-    """Access lines are off until they are asked for."""
+    """Access lines are off unless requested."""
     configure("shop")
     assert not logging.getLogger(name).isEnabledFor(logging.INFO)
     configure("shop", level="ERROR", access_log=True)
@@ -244,7 +244,7 @@ def test_level_of_summaries(name: str) -> None:
 
 
 def test_access_log_of_werkzeug(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of Werkzeug's one logger, the lines for requests are off until they are asked for."""
+    """Werkzeug's lines for requests are off unless requested, but not its other lines."""
     for access_log, expected in ((True, "Running, 200, 500"), (False, "Running, 500")):
         configure("shop", access_log=access_log)
         logger = logging.getLogger("werkzeug")

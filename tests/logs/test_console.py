@@ -1,4 +1,4 @@
-"""ConsoleFormatter: lines for people, which nothing in a record can forge."""
+"""ConsoleFormatter: lines for people, which no record can forge."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ TASK = COMMON | {"task": "shop.ship", "task_id": "5e", "state": "SUCCESS", "retr
     ],
 )
 def test_summaries(fields: dict[str, Any], message: str, shown: str) -> None:
-    """A summary says what was asked and how it went, and what else is of interest."""
+    """A summary shows request and result, and any other interesting fields."""
     name = "task.summary" if "task" in fields else "request.summary"
     assert text(record(message, name=name, **fields)) == f"INFO     {shown}"
 
 
 def test_colours() -> None:
-    """Time, level, logger, names and outcomes have colours, by the status for a request."""
+    """Time, level, logger, names and results are coloured, by the status for a request."""
     formatter = ConsoleFormatter(color=True)
     line = formatter.format(record("late", level=logging.WARNING, a=1))
     assert "\x1b[33mWARNING \x1b[0m \x1b[94mapp\x1b[0m: \x1b[1mlate\x1b[0m" in line
@@ -109,7 +109,7 @@ def test_colours() -> None:
 
 
 def test_the_time() -> None:
-    """The time is the local one with milliseconds, in the format that was asked for."""
+    """The time is local, with milliseconds, in the configured format."""
     made = record("x", created=1_000_000_000.03125)
     local = time.localtime(1_000_000_000)
     for datefmt, shown in ((None, "%H:%M:%S.031 "), ("%d,%f", "%d,031 "), ("%c", "%c ")):
@@ -125,7 +125,7 @@ def failure(cause: Exception | None = None) -> Exception:
 
 
 def test_tracebacks() -> None:
-    """A traceback is Python's own, further in than a line; the error stands in it."""
+    """A traceback is Python's own, indented below the line; the error is in it."""
     shown = text(record("failed", exc_info=failure(OSError("\x1b[2J")), stack_info="Stack:\n  s"))
     lines = shown.split("\n")
     assert lines[:3] == ["INFO     app: failed", "    OSError: \\x1b[2J", ""]
@@ -151,7 +151,7 @@ def test_tracebacks() -> None:
     ],
 )
 def test_names_of_the_callers_own(extra: dict[str, Any], shown: str) -> None:
-    """Beside a traceback, what the caller has logged under the same names is kept."""
+    """Next to a traceback, fields of the caller with the same names are kept."""
     assert shown in text(record("x", exc_info=failure(), **extra))
 
 
@@ -167,7 +167,7 @@ class Odd(Exception):
     [Odd(), ExceptionGroup("g", [Odd(), failure()]), (ValueError, None, None)],
 )
 def test_odd_exceptions(exc_info: Any) -> None:
-    """An exception that can't be shown, and what is none, cost no record."""
+    """An exception that can't be shown, or an invalid exc_info, loses no record."""
     assert text(record("the message", exc_info=exc_info)).startswith("INFO     app: the message")
 
 
@@ -186,7 +186,7 @@ def test_hostile_records(
     extra: dict[str, Any],
     own: dict[str, Any],
 ) -> None:
-    """Any record is shown in printable characters, and only its first line is not indented."""
+    """Any record is shown in printable characters, and all lines but the first are indented."""
     for logger in (name, "request.summary", "task.summary"):
         made = record(message, name=logger, exc_info=error, marker=["<here>"], **extra)
         vars(made).update(own)
@@ -198,14 +198,14 @@ def test_hostile_records(
 
 
 def test_what_nothing_is_lost_of() -> None:
-    """A large value takes nothing away from others, and texts are never cut."""
+    """A large value displaces no other, and texts are never cut."""
     shown = text(record("é\n" * 1_000_000, a=list(range(50_000)), b=[1], c=Broken()))
     assert shown.count("é") == 1_000_000
     assert "more values>\"] b=[1] c='<Broken object" in shown
 
 
 def test_an_override() -> None:
-    """A subclass may change what is shown, and loses nothing if it fails."""
+    """A subclass may change what is shown, and no record is lost if it fails."""
 
     class Mine(ConsoleFormatter):
         def convert_record(self, record: logging.LogRecord) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def test_an_override() -> None:
 
 
 def test_what_is_read_is_shown_as_what_is_logged() -> None:
-    """A record, and the line that mozlog makes of it, are shown the same."""
+    """A record and its mozlog line are shown the same."""
     made = record("a\nb", v={1: {2.5}}, w="\udc80", x=float("nan"), name="orders", rid="c68c9409")
     reader = [sys.executable, "-m", "dockerflow.logging"]
     line = f"{MozlogFormatter().format(made)}\n"
@@ -228,7 +228,7 @@ def test_what_is_read_is_shown_as_what_is_logged() -> None:
 
 @pytest.mark.parametrize("stream", ["sys.stdout", "Logging()"])
 def test_a_stream_that_lacks_characters(stream: str) -> None:
-    """What standard output can't encode is written as escapes, and no more than once."""
+    """Characters that standard output can't encode are escaped, and only once."""
     program = f"""
 import logging, sys
 from dockerflow.logging import ConsoleFormatter, MozlogHandler

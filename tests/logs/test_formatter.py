@@ -1,4 +1,4 @@
-"""What a line says, and what people may change about it."""
+"""The contents of a line, and how to change them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_severity(level: int, severity: int) -> None:
 
 @in_each_format
 def test_extra_and_message(form: Format) -> None:
-    """Fields holds what the caller gave and the message, and nothing of the record's own."""
+    """Fields holds the caller's values and the message, and none of the record's own attributes."""
     extra: dict[str, Any] = {"a": 1, "b": [{"c": None}]}
     assert form.fields(record("m %d", 1, **extra)) == {**extra, "msg": "m 1"}
     assert form.fields(record("", rid="x")) == {"rid": "x"}, "an empty message is left out"
@@ -62,7 +62,7 @@ def test_extra_and_message(form: Format) -> None:
     ],
 )
 def test_messages_that_are_objects(form: Format, message: object, merged: dict[str, Any]) -> None:
-    """A JSON object or dict as message stands in Fields with its own names, but in a summary."""
+    """A JSON object or dict as the message is merged into Fields, except in a summary."""
     assert form.fields(record(message, other=2)) == {"other": 2, **merged}
     assert "msg" in form.fields(record(message, name="request.summary"))
 
@@ -83,12 +83,12 @@ def test_messages_that_are_objects(form: Format, message: object, merged: dict[s
     ],
 )
 def test_other_messages(form: Format, message: object) -> None:
-    """Any other text or dict stays the message, as it was."""
+    """Any other text or dict stays the message, unchanged."""
     assert form.fields(record(message, other=2)) == {"other": 2, "msg": str(message)}
 
 
 def test_overridden_jsonlike() -> None:
-    """is_value_jsonlike has the last word, and one that fails counts as no."""
+    """is_value_jsonlike decides, and one that fails counts as no."""
     assert MozlogFormatter().is_value_jsonlike('{"a": 1}')
     assert not any(map(MozlogFormatter().is_value_jsonlike, ["{", "", "[1]", None, 1, b"{}"]))
 
@@ -112,7 +112,7 @@ def caught(error: BaseException) -> Any:
 
 @in_each_format
 def test_exceptions(form: Format) -> None:
-    """An exception, as itself or as a triple, is told as error and traceback."""
+    """An exception, as itself or as a triple, is written as error and traceback."""
     triple = caught(ValueError("a\nb"))
     told = {
         "error": "ValueError('a\\nb')",
@@ -129,7 +129,7 @@ def test_exceptions(form: Format) -> None:
 
 @in_each_format
 def test_names_that_are_taken(form: Format) -> None:
-    """What the caller named error, traceback or stack stays, and ours stand aside."""
+    """Fields of the caller named error, traceback or stack are kept, and ours left out."""
     triple = caught(OSError("o"))
     mine: dict[str, Any] = {"error": "mine", "traceback": "my", "stack": "s", "exc_error": "too"}
     made = record("x", exc_info=triple, stack_info="Stack:", **mine)
@@ -144,7 +144,7 @@ def test_names_that_are_taken(form: Format) -> None:
 
 
 def test_changes_count_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is changed after the first line, on class or instance, the next line shows it."""
+    """A change after the first line, on class or instance, affects the next line."""
     formatter = MozlogFormatter()
     made = record("x", a=1)
     formatter.format(made)
@@ -162,7 +162,7 @@ def test_changes_count_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_overridden_convert_record() -> None:
-    """A subclass may look at the values as they were logged, and change what is said."""
+    """A subclass may read the values as they were logged, and change the output."""
     value = {"password": "hunter2", "ids": {1, 2}}
 
     class Mine(MozlogFormatter):
@@ -182,7 +182,7 @@ def test_overridden_convert_record() -> None:
 
 @pytest.mark.parametrize("result", [ValueError("bad"), RecursionError("deep"), None, "text", [1]])
 def test_convert_record_that_fails(result: Any) -> None:
-    """A convert_record that raises or returns no dict loses no record, and the fault is said."""
+    """A convert_record that raises or returns no dict loses no record, and the error is shown."""
 
     class Mine(MozlogFormatter):
         def convert_record(self, record: logging.LogRecord) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def test_envelope_that_fails(result: Any) -> None:
 
 
 def test_format_exception_that_fails() -> None:
-    """A formatException that raises costs no traceback, and the fault is said."""
+    """If formatException raises, the traceback is still written, with the error."""
 
     class Mine(MozlogFormatter):
         def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
@@ -231,13 +231,13 @@ def test_format_exception_that_fails() -> None:
 
 
 def test_processes_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where logging collects no process ids, a line has one all the same."""
+    """Even if logging collects no process ids, a line has one."""
     monkeypatch.setattr(logging, "logProcesses", False)
     assert parse(MozlogFormatter().format(record()))["Pid"] == os.getpid()
 
 
 def test_record_subclass() -> None:
-    """A record class with a getMessage of its own is listened to."""
+    """A record class with its own getMessage is respected."""
 
     class Braces(logging.LogRecord):
         def getMessage(self) -> str:  # noqa: N802 - its name in logging
@@ -249,7 +249,7 @@ def test_record_subclass() -> None:
 
 
 def test_json_log_formatter() -> None:
-    """The earlier name works and says, at the place that uses it, that it is earlier."""
+    """The old name works and warns of its deprecation, at the place of its use."""
     with pytest.warns(PendingDeprecationWarning, match="MozlogFormatter") as warnings:
         formatter = JsonLogFormatter("%(message)s", "%Y", "%", logger_name="mine")
     assert warnings[0].filename == __file__

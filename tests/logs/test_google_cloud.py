@@ -1,4 +1,4 @@
-"""Lines as Google Cloud Logging reads them.
+"""Lines in the format of Google Cloud Logging.
 
 https://cloud.google.com/logging/docs/structured-logging#structured_logging_special_fields
 """
@@ -41,7 +41,7 @@ def summary(**changes: object) -> logging.LogRecord:
 
 
 def test_a_line() -> None:
-    """A line has severity, time and message, labels, and the caller's fields beside them."""
+    """A line has severity, time and message, labels, and next to them the caller's fields."""
     made = record("hi %s", "you", name="app", level=30, created=1519361465.25, order=17)
     line = GoogleCloudFormatter(logger_name="shop").format(made)
     assert line == (
@@ -64,7 +64,7 @@ def test_severity(level: int, severity: str) -> None:
 
 
 def test_a_summary() -> None:
-    """A summary has its httpRequest, in the types of HttpRequest, and other fields beside it."""
+    """A summary has its httpRequest, in the types of HttpRequest, and other fields next to it."""
     line = written(summary(querystring="a=1&b=2"))
     assert line["httpRequest"] == {
         "requestMethod": "GET",
@@ -81,7 +81,7 @@ def test_a_summary() -> None:
 
 
 def test_an_odd_summary() -> None:
-    """What HttpRequest has no place or type for stays a field."""
+    """A value without a place or type in HttpRequest stays a field."""
     odd = {"code": "200", "t": None, "path": None, "querystring": "q", "agent": ["a"]}
     line = written(summary(**odd))
     assert line["httpRequest"] == {"requestMethod": "GET"}
@@ -99,7 +99,7 @@ def test_an_odd_summary() -> None:
     ],
 )
 def test_traces(options: Any, variable: str, trace: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ids of a span are those of Cloud Trace, which are named by project, if it is known."""
+    """The ids of a span are those of Cloud Trace, with the name of the project, if it is known."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", variable)
     line = written(record("x", trace_id=TRACE_ID, span_id="00f067aa0ba902b7"), **options)
     assert line["logging.googleapis.com/trace"] == trace
@@ -109,7 +109,7 @@ def test_traces(options: Any, variable: str, trace: str, monkeypatch: pytest.Mon
 
 
 def test_labels_are_texts() -> None:
-    """The handler's name is the service, and labels are texts whatever is in the record."""
+    """The handler's name is the service, and labels are always texts."""
     made = record("x", name="app")
     handler = MozlogHandler(name="shop")
     handler.setFormatter(GoogleCloudFormatter())
@@ -122,7 +122,7 @@ def test_labels_are_texts() -> None:
 
 
 def test_exceptions() -> None:
-    """An exception is in stack_trace as Python shows it, which Error Reporting looks at."""
+    """An exception is in stack_trace as Python shows it, where Error Reporting looks for it."""
     try:
         raise KeyError("order")
     except KeyError as raised:
@@ -156,7 +156,7 @@ def test_exceptions() -> None:
     ],
 )
 def test_special_names(name: str) -> None:
-    """A caller's field of a special name gets another one, so that it can't hide the line."""
+    """A caller's field with a special name is renamed, so that it can't replace the line's own."""
     usual = written(record("", created=1.0))
     mine: Any = {name: "mine"}
     renamed = {f"extra_{name}": "mine"}
@@ -168,7 +168,7 @@ def test_special_names(name: str) -> None:
 
 
 def test_message_in_a_message() -> None:
-    """What a JSON message calls message is a field."""
+    """The key "message" of a JSON message is a field."""
     assert written(record('{"message": "mine", "a": 1}'))["extra_message"] == "mine"
     assert "message" not in written(record('{"message": "mine", "a": 1}'))
 
@@ -188,7 +188,7 @@ def test_message_in_a_message() -> None:
 )
 @pytest.mark.parametrize("project", ["", "shop-1"])
 def test_mozlog_line(made: logging.LogRecord, project: str) -> None:
-    """A line can be read by the names of mozlog, in microseconds."""
+    """A line can be converted back to mozlog, with microseconds."""
     expected = json.loads(MozlogFormatter().format(made))
     del expected["Hostname"], expected["EnvVersion"], expected["Pid"]
     found = mozlog_line(written(made, project=project))
@@ -206,7 +206,7 @@ def test_mozlog_line(made: logging.LogRecord, project: str) -> None:
     ],
 )
 def test_other_lines(change: dict[str, Any]) -> None:
-    """Any other object is no line of this format."""
+    """Any other object is not recognized as this format."""
     line = written(record("x"))
     assert mozlog_line(line | change) is None
     assert mozlog_line({}) is None
@@ -214,7 +214,7 @@ def test_other_lines(change: dict[str, Any]) -> None:
 
 
 def test_what_others_write() -> None:
-    """What another program writes in this format is kept where it has no name in mozlog."""
+    """In lines of other programs, fields without a name in mozlog are kept."""
     line = written(record("x")) | {"severity": "NOTICE", "httpRequest": {"protocol": "HTTP/2"}}
     found = mozlog_line(line)
     assert found is not None

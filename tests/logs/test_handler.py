@@ -1,4 +1,4 @@
-"""MozlogHandler, on its own and beside others."""
+"""MozlogHandler, alone and with other handlers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .lines import fields, parse_all, record
 
 
 def app_logger(*handlers: logging.Handler) -> logging.Logger:
-    """Return a logger that is shared with no other test."""
+    """Return a logger that no other test uses."""
     logger = logging.Logger("app")  # noqa: LOG001 - see above
     for handler in handlers:
         logger.addHandler(handler)
@@ -33,7 +33,7 @@ class Failing(io.StringIO):
 
 
 class Logging(io.StringIO):
-    """As a well-known recipe replaces sys.stdout: what is written is logged."""
+    """Replaces sys.stdout as in a well-known recipe: written text is logged."""
 
     def __init__(self, logger: logging.Logger) -> None:
         super().__init__()
@@ -46,13 +46,13 @@ class Logging(io.StringIO):
 
 
 def messages(stream: io.StringIO) -> list[object]:
-    """Return the messages of a stream's lines, and of the lines that are logged as a message."""
+    """Return the messages of a stream's lines, and of lines that were logged as a message."""
     found = [line["Fields"] for line in parse_all(stream.getvalue())]
     return [each["msg"] if "msg" in each else each["Fields"]["msg"] for each in found]
 
 
 def test_a_stream_that_logs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is logged while a record is being written goes to the process's standard output."""
+    """A record that is logged while another is written goes to the process's standard output."""
     real = io.StringIO()
     monkeypatch.setattr(sys, "__stdout__", real)
     logger = app_logger()
@@ -64,7 +64,7 @@ def test_a_stream_that_logs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_stdout_replaced_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stdout that logs, set after the handler was made, is not written to by the handler."""
+    """The handler doesn't write to a stdout that logs and that was set after it was made."""
     before = io.StringIO()
     monkeypatch.setattr(sys, "stdout", before)
     logger = app_logger(MozlogHandler())
@@ -76,7 +76,7 @@ def test_stdout_replaced_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("real", [None, Failing()])
 def test_nowhere_to_write(real: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a standard output, it goes to standard error; without both, nothing is raised."""
+    """Without standard output, lines go to standard error; without both, nothing is raised."""
     errors = io.StringIO()
     monkeypatch.setattr(sys, "__stdout__", real)
     monkeypatch.setattr(sys, "__stderr__", errors)
@@ -89,7 +89,7 @@ def test_nowhere_to_write(real: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_failing_stream_and_a_stderr_that_logs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where both streams come back to the handler, the fault is said on standard output."""
+    """If both streams lead back to the handler, the error is shown on standard output."""
     real = io.StringIO()
     monkeypatch.setattr(sys, "__stdout__", real)
     logger = app_logger(MozlogHandler(Failing()))
@@ -99,7 +99,7 @@ def test_a_failing_stream_and_a_stderr_that_logs(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_repr_that_logs() -> None:
-    """What a __repr__ logs while a record is formatted is a line before that record's."""
+    """A record that a __repr__ logs during formatting is written before the formatted record."""
     stream = io.StringIO()
     logger = app_logger(MozlogHandler(stream))
 
@@ -130,13 +130,13 @@ def test_threads_wait_for_each_other() -> None:
 
 
 def test_a_stream_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    """A stream that fails is reported as logging does."""
+    """An error of the stream is reported as logging does."""
     MozlogHandler(Failing()).handle(record("x"))
     assert "disk full" in capsys.readouterr().err
 
 
 def test_each_line_is_flushed() -> None:
-    """A line leaves a buffered stream at once."""
+    """Each line is flushed from a buffered stream at once."""
     raw = io.BytesIO()
     handler = MozlogHandler(io.TextIOWrapper(raw))
     handler.handle(record("x"))
@@ -144,7 +144,7 @@ def test_each_line_is_flushed() -> None:
 
 
 def test_its_name() -> None:
-    """The handler's name is the Logger of its lines, whatever formatter, caller and others say."""
+    """The handler's name is the Logger of its lines, whatever formatter or caller set."""
     stream = io.StringIO()
     handler = MozlogHandler(stream, name="mine")
     handler.setFormatter(MozlogFormatter(logger_name="formatter"))
@@ -158,14 +158,14 @@ def test_its_name() -> None:
 
 
 class Keeping(logging.handlers.QueueHandler):
-    """As the guide says: within a process, a record needs no preparation."""
+    """As the guide says, a record needs no preparation within a process."""
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return record
 
 
 def test_queue_handlers() -> None:
-    """Through a queue a record keeps message, extra and exception."""
+    """Behind a queue a record keeps message, extra and exception."""
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     logger = app_logger(logging.handlers.QueueHandler(records), Keeping(records))
     try:
@@ -181,7 +181,7 @@ def test_queue_handlers() -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="dictConfig makes queues from 3.12 on")
 def test_queue_of_dict_config(capsys: pytest.CaptureFixture[str]) -> None:
-    """By a dictionary, too, a line from behind a queue has its id, extra and exception."""
+    """Set up by a dictionary, a line from behind a queue also has its id, extra and exception."""
     keeping: dict[str, Any] = {
         "class": f"{__name__}.Keeping",
         "filters": ["request_id"],

@@ -1,6 +1,6 @@
-"""Whatever is in a record: one line of strict JSON, in bounded time, and nothing of it lost.
+"""Any record gives one line of strict JSON, in bounded time, and loses nothing.
 
-That is so in each format that is JSON, also in one that a subclass makes.
+This holds for each format that is JSON, also for that of a subclass.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .lines import FORMATS, Broken, Format, in_each_format, parse_json, record
 
 
 class BrokenMapping(UserDict[str, Any]):
-    """As one whose file or connection is closed."""
+    """Like an object whose file or connection is closed."""
 
     def __iter__(self) -> Iterator[str]:
         raise OSError("closed")
@@ -49,7 +49,7 @@ def circular_point() -> object:
 
 Colour = enum.Enum("Colour", {"RED": "red", "ODD": float("nan"), "SELF": object()})
 
-# Any str, with lone surrogates too, and what means something to a formatter or in JSON.
+# Any str, with lone surrogates, and with characters that are special in a formatter or in JSON.
 texts = st.text(st.characters(codec=None, categories=None)) | st.sampled_from(
     [
         *("%", "%s %d", "%(x)s", "{0}", "\r\n", "\x1b[31m", "\u2028", "\\ud800", "\ud83d\ude00"),
@@ -98,7 +98,7 @@ def hostile_records(draw: st.DrawFn) -> logging.LogRecord:
 @settings(max_examples=200)
 @given(hostile_records())
 def test_hostile_records(form: Format, made: logging.LogRecord) -> None:
-    """Any record is one line, which holds what the caller gave; the record stays as it was."""
+    """Any record is one line, which holds the caller's values; the record is unchanged."""
     before = dict(vars(made))
     line = form.formatter.format(made)
     assert "<here>" in line
@@ -112,7 +112,7 @@ def test_hostile_records(form: Format, made: logging.LogRecord) -> None:
 @settings(max_examples=200)
 @given(made=hostile_records())
 def test_hostile_text(formatter: MozlogFormatter, made: logging.LogRecord) -> None:
-    """A format for people has a text for any record; the record stays as it was."""
+    """A format for people has a text for any record; the record is unchanged."""
     before = dict(vars(made))
     text = formatter.format(made)
     assert "<here>" in text
@@ -131,7 +131,7 @@ json_values = st.recursive(
 @settings(max_examples=100)
 @given(st.dictionaries(st.text(), json_values), st.text())
 def test_ordinary_records(form: Format, extra: dict[str, Any], text: str) -> None:
-    """The line of an ordinary record says what convert_record says."""
+    """The line of an ordinary record has the values of convert_record."""
     made = record(text)
     vars(made).update({name: value for name, value in extra.items() if name not in vars(made)})
     assert parse_json(form.formatter.format(made)) == form.formatter.convert_record(made)
@@ -139,12 +139,12 @@ def test_ordinary_records(form: Format, extra: dict[str, Any], text: str) -> Non
 
 @given(values)
 def test_safe_json_encoder(value: object) -> None:
-    """SafeJSONEncoder has an answer for whatever json.dumps is given."""
+    """SafeJSONEncoder encodes anything that json.dumps is given."""
     json.loads(json.dumps(value, cls=SafeJSONEncoder, allow_nan=False))
 
 
 def test_what_safe_json_encoder_says() -> None:
-    """SafeJSONEncoder gives values their natural form, and leaves nothing out of a long list."""
+    """SafeJSONEncoder gives values their natural form, and shortens no long list."""
     assert json.dumps({(1, 2): {3}}, cls=SafeJSONEncoder) == '{"(1, 2)": [3]}'
     assert json.dumps(list(range(20_000)), cls=SafeJSONEncoder).endswith(" 19999]")
     assert json.dumps(10**5000, cls=SafeJSONEncoder) == f'"{hex(10**5000)}"'
@@ -154,7 +154,7 @@ def test_what_safe_json_encoder_says() -> None:
 
 @in_each_format
 def test_lone_surrogates(form: Format) -> None:
-    r"""A lone surrogate is said as the text \udc80, a pair in one str likewise."""
+    r"""A lone surrogate is written as the text \udc80, also a pair in one str."""
     assert form.fields(record("a\udc80b")) == {"msg": "a\\udc80b"}
     assert form.fields(record("x", v={"\udc80": 1}))["v"] == {"\\udc80": 1}
     assert form.fields(record("\ud83d\ude00"))["msg"] == "\\ud83d\\ude00"
@@ -185,7 +185,7 @@ def test_keys_that_are_no_text(form: Format) -> None:
 @in_each_format
 @pytest.mark.parametrize("circle", [circular_dict, circular_point])
 def test_circular(form: Format, circle: Any) -> None:
-    """A circle is followed for some rounds, and ends in a placeholder."""
+    """A circular structure is followed for some rounds, and ends in a placeholder."""
     assert "nested too deep>" in str(form.fields(record("x", v=circle())))
 
 
@@ -203,12 +203,12 @@ def deep(levels: int, kind: str) -> object:
     [(10, "bottom"), (20, "bottom"), (22, "too deep>"), (50_000, "too deep>")],
 )
 def test_deep(form: Format, kind: str, levels: int, end: str) -> None:
-    """Values are followed twenty levels down, and there is a placeholder below."""
+    """Values are followed twenty levels deep, with a placeholder below."""
     assert end in str(form.fields(record("x", v=deep(levels, kind))))
 
 
 def bomb() -> object:
-    """Return a small value that is a huge text by its repetitions."""
+    """Return a small value whose text is huge because of its repetitions."""
     made: Any = ["boom"]
     for _ in range(60):
         made = [made] * 10
@@ -217,7 +217,7 @@ def bomb() -> object:
 
 @in_each_format
 def test_shared_values(form: Format) -> None:
-    """What stands in two places is no circle, and a thousand repetitions are still a line."""
+    """A value in two places is not circular, and a huge number of repetitions is still one line."""
     shared = [1]
     assert form.fields(record("x", v=[shared, shared]))["v"] == [[1], [1]]
     for value in (bomb(), {"a": bomb()}, Point(bomb())):
@@ -226,7 +226,7 @@ def test_shared_values(form: Format) -> None:
 
 @in_each_format
 def test_many_values(form: Format) -> None:
-    """Of ten thousand values the first are written, then how many more there are; others stay."""
+    """Of ten thousand values the first ones and the number of others are written; others stay."""
     pairs = dict.fromkeys(map(str, range(50_000)), 0)
     found = form.fields(record("the message", v=list(range(50_000)), w=[1], pairs=pairs))
     assert found["v"][:9000] == list(range(9000))
@@ -247,7 +247,7 @@ def test_ten_megabytes(form: Format) -> None:
 @in_each_format
 @pytest.mark.parametrize("error", [OSError, MemoryError, RecursionError])
 def test_repr_that_raises(form: Format, error: type[Exception]) -> None:
-    """What a __repr__ or a __str__ raises is said, and goes no further."""
+    """An exception of a __repr__ or a __str__ is shown, and not raised."""
     broken = Broken(error)
     text = f"<Broken object, which raised {error.__name__}>"
     found = form.fields(record("%s and %r", broken, 2, v=broken, w={broken: 1}))
@@ -268,13 +268,13 @@ def test_repr_that_raises(form: Format, error: type[Exception]) -> None:
     ],
 )
 def test_bad_arguments(form: Format, msg: str, args: tuple[object, ...], said: str) -> None:
-    """Arguments that don't fit their message are said behind it."""
+    """Arguments that don't fit their message are written after it."""
     assert form.fields(record(msg, *args)) == {"msg": said}
 
 
 @in_each_format
 def test_little_stack(form: Format) -> None:
-    """At the end of a recursion there is a line for each record."""
+    """At the recursion limit there is still a line for each record."""
     made = record("the message", v={"a": {1: {2, 3}}}, w=deep(10, "list"))
     lines: list[str] = []
 
@@ -300,7 +300,7 @@ def test_little_stack(form: Format) -> None:
 )
 @pytest.mark.parametrize("name", list(vars(logging.makeLogRecord({}))))
 def test_received_records(formatter: MozlogFormatter, name: str) -> None:
-    """A record that was received, with an odd attribute or without one, is a line of the rest."""
+    """A received record with an odd attribute, or without one, gives a line of the others."""
     made = logging.makeLogRecord({"marker": "<here>", "created": "soon", name: 5})
     line = formatter.format(made)
     assert "<here>" in line

@@ -19,7 +19,7 @@ from dockerflow.logging import QueuedMozlogHandler, RequestIdLogFilter, request_
 from .lines import Broken, parse_all, record
 from .test_handler import Failing, Logging, app_logger, messages
 
-# Large enough for the pipe of standard output to be full when the process ends.
+# Large enough to fill the pipe of standard output when the process ends.
 PREAMBLE = """
 import logging, multiprocessing, os, sys, threading
 from dockerflow.logging import configure
@@ -33,7 +33,7 @@ if __name__ == "__main__":
 
 
 class Blocked(io.StringIO):
-    """Standard output that nobody reads until it is released."""
+    """Standard output whose reader waits until it is released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def end(handler: logging.Handler) -> None:
 
 
 def test_a_stream_that_blocks(stream: Blocked) -> None:
-    """Nobody waits for the stream; lines say what was true when they were logged, in order."""
+    """No logging call waits for the stream; lines have the values of their moment, in order."""
     handler = QueuedMozlogHandler(stream, name="mine")
     handler.addFilter(RequestIdLogFilter())
     logger = app_logger(handler)
@@ -90,7 +90,7 @@ def test_a_stream_that_blocks(stream: Blocked) -> None:
 
 
 def test_after_its_end() -> None:
-    """A handler that has been closed writes at once, be it before its first record."""
+    """A closed handler writes at once, also its first record."""
     stream = io.StringIO()
     handlers = QueuedMozlogHandler(stream), QueuedMozlogHandler(stream)
     handlers[0].handle(record("first"))
@@ -102,7 +102,7 @@ def test_after_its_end() -> None:
 
 
 def test_no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a thread lines are written at once, and behind the queue when there is one again."""
+    """Without a thread lines are written at once, and queued again when a thread can start."""
 
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -119,7 +119,7 @@ def test_no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_its_formatter() -> None:
-    """Another formatter is used in the thread that logs; of its lines, ``%`` stays as it is."""
+    """Another formatter is used in the thread that logs, and ``%`` in its lines is kept."""
     stream = io.StringIO()
     with closing(QueuedMozlogHandler(stream)) as handler:
         handler.setFormatter(logging.Formatter("%(threadName)s %(message)s"))
@@ -128,7 +128,7 @@ def test_its_formatter() -> None:
 
 
 def test_another_stream() -> None:
-    """A stream that is set later is the one that lines go to."""
+    """If the stream is replaced, lines go to the new one."""
     first, second = io.StringIO(), io.StringIO()
     with closing(QueuedMozlogHandler(first)) as handler:
         assert handler.setStream(second) is first
@@ -138,7 +138,7 @@ def test_another_stream() -> None:
 
 
 def test_faults(capsys: pytest.CaptureFixture[str]) -> None:
-    """A stream and a formatter that fail are reported as logging does, and stop nobody."""
+    """Errors of a stream and a formatter are reported as logging does, and raise nothing."""
     with closing(QueuedMozlogHandler(Failing())) as handler:
         logger = app_logger(handler)
         logger.info("lost")
@@ -150,7 +150,7 @@ def test_faults(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_stream_that_logs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a stream logs goes to the process's own standard output, and the handler can end."""
+    """Lines that a stream logs go to the process's own standard output, and the handler can end."""
     real = io.StringIO()
     monkeypatch.setattr(sys, "__stdout__", real)
     logger = app_logger()
@@ -164,10 +164,10 @@ def test_a_stream_that_logs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*command: str) -> list[str]:
-    """Run Python with a standard output that is buffered, and return what its lines say."""
+    """Run Python with a buffered standard output, and return the messages of its lines."""
     environ = {name: os.environ[name] for name in os.environ if name != "PYTHONUNBUFFERED"}
     done = subprocess.run(
-        # Python 3.12 and newer warn of every fork of a process with threads.
+        # Python 3.12 and newer warn about every fork of a process with threads.
         [sys.executable, "-W", "ignore::DeprecationWarning", *command],
         env=environ,
         capture_output=True,
@@ -180,19 +180,19 @@ def run(*command: str) -> list[str]:
 
 
 def said(*names: str, count: int = 200) -> list[str]:
-    """Return what is to be said by work() of these names."""
+    """Return the messages that work() logs for these names."""
     return [f"50% of {name}-{number}" for name in names for number in range(count)]
 
 
 @pytest.mark.parametrize("how", ["pass", "sys.exit(0)", "logging.shutdown(); os._exit(0)"])
 def test_end_of_a_process(how: str) -> None:
-    """When a process ends, all that waits is written."""
+    """When a process ends, all waiting lines are written."""
     assert run("-c", f"{PREAMBLE}    work('main'); {how}") == said("main")
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_processes(method: str, tmp_path: pathlib.Path) -> None:
-    """A process of multiprocessing writes its own lines, all of them, and none of its parent's."""
+    """A process of multiprocessing writes all of its own lines, and none of its parent's."""
     script = tmp_path / "script.py"
     script.write_text(
         f"""{PREAMBLE}
@@ -207,7 +207,7 @@ def test_processes(method: str, tmp_path: pathlib.Path) -> None:
 
 
 def test_forks_while_lines_are_written() -> None:
-    """A fork while a line is being written doubles none, and both processes log on."""
+    """A fork while a line is being written doubles no line, and both processes log on."""
     script = """
     for number in range(20):
         work(f"parent-{number}")

@@ -25,7 +25,7 @@ LINE = MozlogFormatter().format(record("hello", created=0)).encode()
 
 
 def read(log: bytes, *arguments: str, encoding: str = "utf-8") -> bytes:
-    """Return what the command prints for a log, in Tokyo."""
+    """Return the command's output for a log, in Tokyo."""
     environ = {**os.environ, **COLORS, "TZ": "Asia/Tokyo", "PYTHONIOENCODING": encoding}
     done = subprocess.run(
         [*COMMAND, *arguments], input=log, env=environ, stdout=subprocess.PIPE, check=True
@@ -36,7 +36,7 @@ def read(log: bytes, *arguments: str, encoding: str = "utf-8") -> bytes:
 @pytest.mark.parametrize("formatter", [MozlogFormatter(), GoogleCloudFormatter()])
 @pytest.mark.parametrize("prefix", ["", "shop-1  | ", "\x1b[36mshop-1 |\x1b[0m "])
 def test_log_lines(formatter: MozlogFormatter, prefix: str) -> None:
-    """Lines of both formats are shown with date and time, behind the prefix that they have."""
+    """Lines of both formats are shown with date and time, after their prefix."""
     try:
         raise ValueError("wrong")
     except ValueError as error:
@@ -65,14 +65,14 @@ def odd_lines() -> Iterator[bytes]:
 
 
 def test_other_lines() -> None:
-    """What is no log line, or an odd one, is passed through byte for byte."""
+    """Any text that is no log line, or an odd one, is passed through byte for byte."""
     log = b"".join(odd_lines())
     assert read(log) == log
     assert read(log, "--rid", "c6", "--level", "error") == log
 
 
 def test_hostile_lines() -> None:
-    """A line that another program has written drives no terminal either."""
+    """A line from another program can't control the terminal either."""
     fields = {"msg": "\x1b[2J\ud800\u202e", "größe": "é", "rid": 5}
     line = json.dumps(json.loads(LINE) | {"Fields": fields, "Type": ["\x9b"]}).encode()
     shown = read(line).decode()
@@ -120,7 +120,7 @@ def test_files(tmp_path: pathlib.Path) -> None:
     [(["--level", "loud"], "'loud'"), (["missing.log"], "'missing.log'"), (["/"], "'/'")],
 )
 def test_mistakes(arguments: list[str], named: str) -> None:
-    """An unknown level and a file that can't be read are named, with exit status 2."""
+    """An unknown level and an unreadable file are named, with exit status 2."""
     done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert named in done.stderr
@@ -128,7 +128,7 @@ def test_mistakes(arguments: list[str], named: str) -> None:
 
 
 def terminal(command: list[str], environ: dict[str, str]) -> bytes:
-    """Return what a command prints on a terminal."""
+    """Return a command's output on a terminal."""
     main, other = pty.openpty()
     with subprocess.Popen(command, env={**os.environ, **COLORS, **environ}, stdout=other):
         os.close(other)
@@ -136,7 +136,7 @@ def terminal(command: list[str], environ: dict[str, str]) -> bytes:
         try:
             while chunk := os.read(main, 4096):
                 printed += chunk
-        except OSError:  # how Linux says that the other end is closed
+        except OSError:  # Linux's way to say that the other end is closed
             pass
     os.close(main)
     return printed
@@ -160,7 +160,7 @@ def test_colours(
     elsewhere: bool,
     tmp_path: pathlib.Path,
 ) -> None:
-    """On a terminal there are colours, if the environment does not say otherwise."""
+    """On a terminal there are colours, unless the environment says otherwise."""
     (tmp_path / "log").write_bytes(LINE)
     command = [*COMMAND, str(tmp_path / "log")]
     if subject == "formatter":
@@ -174,14 +174,14 @@ def test_colours(
 
 
 def test_colours_by_option() -> None:
-    """Options decide, wherever the output goes."""
+    """Options decide, whatever the output is."""
     assert b"\x1b[32mINFO" in read(LINE, "--color")
     assert b"\x1b" not in read(LINE, "--no-color")
 
 
 @pytest.fixture
 def running() -> Iterator[subprocess.Popen[bytes]]:
-    """Start the command with pipes, which has shown one line."""
+    """Start the command with pipes, and let it show one line."""
     pipe, environ = subprocess.PIPE, {**os.environ, "PYTHONUNBUFFERED": ""}
     with subprocess.Popen(COMMAND, env=environ, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         send(process.stdin)
@@ -198,7 +198,7 @@ def send(stream: IO[bytes] | None) -> None:
 
 
 def test_a_closed_pipe(running: subprocess.Popen[bytes]) -> None:
-    """When nobody reads any more, as behind `| head`, the command ends without a word."""
+    """When the reader stops, as in `| head`, the command ends silently."""
     assert running.stdout
     running.stdout.close()
     send(running.stdin)
@@ -208,7 +208,7 @@ def test_a_closed_pipe(running: subprocess.Popen[bytes]) -> None:
 
 
 def test_ctrl_c(running: subprocess.Popen[bytes]) -> None:
-    """Ctrl-C ends the command without a word."""
+    """Ctrl-C ends the command silently."""
     running.send_signal(signal.SIGINT)
     assert running.wait(30) == -signal.SIGINT
     assert running.stderr

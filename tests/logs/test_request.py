@@ -1,4 +1,4 @@
-"""Requests, from their arrival to their last byte: what is recorded, and the settings of it."""
+"""Requests, from their arrival to their last byte: their records and settings."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def observe(
 
 
 def finished(*steps: Step, **how: Any) -> RequestObservation:
-    """Return a request to which some things happened, and which is recorded."""
+    """Return a request after some events, which is then recorded."""
     observation = observe(**how)
     for step in steps:
         step(observation)
@@ -80,7 +80,7 @@ def test_a_record(summaries: Summaries, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 class Cancelled(BaseException):
-    """As trio's."""
+    """As in trio."""
 
 
 class Silent(Exception):
@@ -90,7 +90,7 @@ class Silent(Exception):
 
 ERROR = ValueError("the %s text")
 FAILED = failing(ERROR)
-SHUTDOWN = asyncio.CancelledError("timeout graceful shutdown exceeded")  # as uvicorn's
+SHUTDOWN = asyncio.CancelledError("timeout graceful shutdown exceeded")  # as in uvicorn
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ SHUTDOWN = asyncio.CancelledError("timeout graceful shutdown exceeded")  # as uv
 def test_outcomes(
     summaries: Summaries, steps: list[Step], level: int, code: Any, errno: int, message: str
 ) -> None:
-    """Level, code, errno and message follow from what happened to the request."""
+    """Level, code, errno and message depend on the events of the request."""
     finished(*steps)
     found = summaries.only
     assert (found.get("code"), found["errno"]) == (code, errno)
@@ -141,7 +141,7 @@ def test_outcomes(
 def test_websockets(
     summaries: Summaries, steps: list[Step], outcomes: list[tuple[int, int]]
 ) -> None:
-    """A websocket has an id and no summary; one that is refused or crashes has."""
+    """A websocket has an id and no summary, except if it is refused or crashes."""
     assert finished(*steps, headers={"Upgrade": "WebSocket"}).request_id
     assert summaries.outcomes == outcomes
 
@@ -163,21 +163,21 @@ def test_excluded_paths(summaries: Summaries, path: str, mount: str, recorded: b
 
 
 def test_levels_of_the_logger(summaries: Summaries) -> None:
-    """A logger that is set to WARNING has the unhandled exceptions alone."""
+    """A logger at level WARNING only has the unhandled exceptions."""
     summaries.caplog.set_level(logging.WARNING, "request.summary")
     finished(answered(200))
     finished(FAILED)
     assert summaries.outcomes == [(500, 500)]
 
 
-# ---------------------------------------------------------------------- faults
+# ---------------------------------------------------------------------- errors
 
 
 @pytest.mark.parametrize("reported", [True, False])
 def test_failing_filters(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], reported: bool
 ) -> None:
-    """What filters raise does not reach the request; it is on stderr, as logging is told to."""
+    """An exception of a filter does not reach the request; logging reports it on stderr."""
 
     def fail(record: logging.LogRecord) -> bool:
         raise OSError("the filter fails")
@@ -190,7 +190,7 @@ def test_failing_filters(
 
 
 def test_fields_that_fail(summaries: Summaries) -> None:
-    """Where the application's own fields can't be had, the usual ones are recorded."""
+    """If the application's own fields raise, the usual ones are recorded."""
     observation = observe()
     observation.update_fields(lambda: {**observation.fields, "more": 1}, logging.getLogger("app"))
     nothing: dict[str, Any] = {}
@@ -201,7 +201,7 @@ def test_fields_that_fail(summaries: Summaries) -> None:
 
 
 def test_fields_named_as_a_record_has_them(summaries: Summaries) -> None:
-    """A field that bears the name of a record's own attribute is kept under another."""
+    """A field named like an attribute of log records is kept under another name."""
     observation = observe()
     names = "name", "msg", "args", "message", "asctime", "exc_info"
     observation.fields = {"path": "/p", **dict.fromkeys(names, "mine")}
@@ -211,7 +211,7 @@ def test_fields_named_as_a_record_has_them(summaries: Summaries) -> None:
 
 
 def test_fields_that_a_record_factory_sets(summaries: Summaries) -> None:
-    """A summary is recorded, with its own fields, where all records are given such names."""
+    """A summary has its own fields, even if a record factory sets attributes of the same names."""
     usual = logging.getLogRecordFactory()
 
     def factory(*args: Any, **more: Any) -> logging.LogRecord:
@@ -232,14 +232,14 @@ def test_fields_that_a_record_factory_sets(summaries: Summaries) -> None:
 
 
 def test_without_an_id() -> None:
-    """A request that is to have no id sends none back."""
+    """A request without an id sends none back."""
     observation = observe(has_id=False)
     assert observation.request_id is None
     assert observation.response_started(200, []) is None
 
 
 def test_the_context() -> None:
-    """As a context manager, also within itself, it puts its id in place and takes it away."""
+    """As a context manager, also nested, it sets its id and removes it again."""
     observation = observe({"X-Request-ID": "the-id"})
     with observation, observation:
         assert request_id_context.get() == "the-id"
@@ -247,7 +247,7 @@ def test_the_context() -> None:
 
 
 def test_the_response_header() -> None:
-    """The id is sent back under its own name, unless it is there already, in any case."""
+    """The id is sent back in its own header, unless the response has it, in any case."""
     observation = observe({"x-trace": "the-id"}, {"DOCKERFLOW_REQUEST_ID_HEADER_NAME": "X-Trace"})
     assert observation.response_started(200, ["Content-Type"]) == ("X-Trace", "the-id")
     assert observation.response_started(200, ["x-TRACE"]) is None
@@ -268,7 +268,7 @@ EXCLUDED = "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS", "a list of paths"
     ],
 )
 def test_settings_that_make_no_sense(name: str, remedy: str, value: object) -> None:
-    """A wrong value is refused with its name, itself and the remedy, or reported and left out."""
+    """An invalid value is refused with name, value and remedy, or reported and left out."""
     given = {name: value, "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING": "1"}
     with pytest.raises(ValueError, match=f"set it to {remedy}") as raised:
         RequestSettings.read(given.get)
@@ -280,7 +280,7 @@ def test_settings_that_make_no_sense(name: str, remedy: str, value: object) -> N
 
 
 def test_settings_from_an_environment() -> None:
-    """Every setting can be given as text; None and an empty name stand for the default."""
+    """Every setting can be given as text; None and an empty name mean the default."""
     given = {
         "DOCKERFLOW_REQUEST_ID_HEADER_NAME": "",
         "DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER": "False",
@@ -295,7 +295,7 @@ def test_settings_from_an_environment() -> None:
 
 
 def test_live_settings(caplog: pytest.LogCaptureFixture) -> None:
-    """Settings that change while the application runs count; a wrong one is logged once."""
+    """Settings that change while the application runs apply; an invalid one is logged once."""
     given: dict[str, object] = {}
     live = LiveSettings(given.get, logging.getLogger("app"))
     assert live.read() == RequestSettings()
@@ -316,14 +316,14 @@ def test_live_settings(caplog: pytest.LogCaptureFixture) -> None:
     ],
 )
 def test_query_strings(raw: str | bytes, text: str) -> None:
-    """A query is recorded where it is asked for, decoded; what is no UTF-8 is replaced."""
+    """A query is recorded if configured, decoded; invalid UTF-8 is replaced."""
     assert "querystring" not in observe(query_string=raw).fields
     asked = observe(settings={"DOCKERFLOW_SUMMARY_LOG_QUERYSTRING": True}, query_string=raw)
     assert asked.fields["querystring"] == text
 
 
 def test_loaded_identity() -> None:
-    """Of a user whom SQLAlchemy would read anew, the key that it knows is the identity."""
+    """For a user that SQLAlchemy would reload, the known primary key is the identity."""
 
     def user(expired: set[str], identity: tuple[object, ...] | None) -> object:
         state = SimpleNamespace(expired_attributes=expired, identity=identity)

@@ -1,4 +1,4 @@
-"""Request ids: which are taken, how they are made, and how they get onto log lines."""
+"""Request ids: which are accepted, how they are made, and how they get onto log lines."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_new_ids() -> None:
 
 @pytest.mark.parametrize("value", ["a", "!~", "x" * 200, str(uuid.UUID(int=1)), "a/b=c;d,e"])
 def test_sane_ids(value: str) -> None:
-    """Up to 200 visible ASCII characters are an id; blanks around them don't count."""
+    """Up to 200 visible ASCII characters are an id; surrounding blanks are ignored."""
     assert sane_request_id(value) == value
     assert sane_request_id(f" \t{value} ") == value
 
@@ -55,7 +55,7 @@ def test_ids_that_are_not_taken(value: Any) -> None:
 
 
 def test_another_header() -> None:
-    """Another header may carry the id; then the usual one does not. Case is of no account."""
+    """Another header may carry the id, instead of the usual one, in any case."""
     headers = {"X-Request-ID": "usual", "x-trace": "trace"}
     assert get_or_generate_request_id(headers, "X-Trace") == "trace"
     for name in ("X-Request-ID", "x-request-id", "X-REQUEST-ID", None):
@@ -77,20 +77,20 @@ def rid() -> Iterator[str]:
 
 
 def test_filter_outside_of_a_request() -> None:
-    """Outside of a request the id is None, so that formats which name it work."""
+    """Outside a request the id is None, so that formats which name it work."""
     made = record("x")
     assert RequestIdLogFilter(name="another").filter(made) is True
     assert logging.Formatter("%(rid)s %(message)s").format(made) == "None x"
 
 
 def test_filter_after_a_request(rid: str) -> None:
-    """Without a current id, the id is that of the request which the caller gave."""
+    """Without a current id, the id is that of the request in the caller's extra."""
     observation = SimpleNamespace(request_id="of the request")
     for request, expected in [
         (SimpleNamespace(dockerflow_observation=observation), "of the request"),
         (SimpleNamespace(dockerflow_observation=None), None),
         (object(), None),
-        (Broken(), None),  # such as a proxy whose request is gone
+        (Broken(), None),  # such as a proxy whose request has ended
     ]:
         current, after = record(request=request), record(request=request)
         assert RequestIdLogFilter().filter(current)
@@ -100,7 +100,7 @@ def test_filter_after_a_request(rid: str) -> None:
 
 @pytest.mark.parametrize("mine", ["mine", None, ""])
 def test_filter_leaves_the_callers(rid: str, mine: str | None) -> None:
-    """A rid that the caller gave, None included, stays."""
+    """A rid from the caller, also None, is kept."""
     made = record(rid=mine)
     RequestIdLogFilter().filter(made)
     assert vars(made)["rid"] == mine

@@ -1,4 +1,4 @@
-"""Tracebacks: complete, and not to be forged."""
+"""Tracebacks: complete, and impossible to forge."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def shown(error: BaseException, write: Write = safer_format_traceback) -> str:
 
 
 def untraced(error: BaseException) -> list[str]:
-    """Return what stands below the first line for an exception that nobody has raised."""
+    """Return the text below the first line for an exception that was not raised."""
     first, *rest = safer_format_traceback(type(error), error, None).splitlines()
     assert first == "Uncaught exception:"
     return rest
 
 
 class Silent(Exception):
-    """One without a text."""
+    """An exception without a text."""
 
 
 def inner() -> None:
@@ -72,14 +72,14 @@ def silent() -> None:
 
 @pytest.mark.parametrize("work", [inner, first, silent, lambda: 1 // 0])
 def test_python_form(work: Callable[[], object]) -> None:
-    """The other form is Python's own, for programs that read it, such as Error Reporting."""
+    """The other form is Python's own, for programs such as Error Reporting."""
     error = error_of(work)
     text = python_traceback(type(error), error, error.__traceback__)
     assert text == "".join(traceback.format_exception(error))
 
 
 def test_same_code_in_two_files() -> None:
-    """Two functions that are equal but for their file keep their own names."""
+    """Two functions that differ only in their file keep their own names."""
     for name in ("one.py", "two.py"):
         scope: dict[str, Any] = {}
         exec(compile("def f():\n    raise OSError", name, "exec"), scope)
@@ -87,7 +87,7 @@ def test_same_code_in_two_files() -> None:
 
 
 def test_recursion_is_counted() -> None:
-    """A line that repeats is counted, as the interpreter does it."""
+    """Repeated lines are counted, as the interpreter does."""
 
     def down() -> None:
         down()
@@ -108,7 +108,7 @@ class Forger(Exception):
 @in_both_forms
 @pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\x1b"])
 def test_no_text_forges_a_line(end: str, write: Write) -> None:
-    """What an exception says is on one line, whichever way it says it."""
+    """The text of an exception is on one line, whichever way it is given."""
     forged = f'{end}  File "forged.py", line 1, in forged'
     noted = ValueError(forged)
     noted.add_note(forged)
@@ -122,7 +122,7 @@ def test_no_text_forges_a_line(end: str, write: Write) -> None:
 
 
 def test_causes_and_contexts() -> None:
-    """Causes and contexts stand before what they led to, with the interpreter's own phrases."""
+    """Causes and contexts come before their consequences, with the interpreter's own phrases."""
     root, second, third = KeyError("root"), ValueError("second"), OSError("third")
     second.__cause__, third.__context__ = root, second
     assert untraced(third) == [
@@ -134,12 +134,12 @@ def test_causes_and_contexts() -> None:
     ]
     third.__cause__ = error_of(inner)
     assert "in inner" in shown(third), "a cause has its frames"
-    third.__cause__ = None  # as `from None` does
+    third.__cause__ = None  # as with `from None`
     assert untraced(third) == ["<class 'OSError'>", "OSError('third')"]
 
 
 def test_groups_and_notes() -> None:
-    """The members of a group, and of a group within it, are all there; notes are their repr."""
+    """All members of a group, and of a group within it, are shown; notes are shown as repr."""
     noted = ValueError("noted")
     noted.add_note("first\nline")
     noted.add_note("second")
@@ -159,7 +159,7 @@ def test_groups_and_notes() -> None:
 
 @in_both_forms
 def test_circles(write: Write) -> None:
-    """A chain that bites its tail comes to its end."""
+    """A circular chain of exceptions has an end."""
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__context__ = second, first
     assert "ValueError('first') (not shown here)\n" in shown(first, write)
@@ -171,7 +171,7 @@ def test_circles(write: Write) -> None:
 
 @in_both_forms
 def test_thousands_of_exceptions(write: Write) -> None:
-    """Of a long chain the latest are shown, of a large or deep group the first, with a notice."""
+    """A long chain shows the latest, a large or deep group the first exceptions, with a notice."""
     chained: Exception = KeyError("root")
     for number in range(5000):
         later = ValueError(f"number {number}")
@@ -193,7 +193,7 @@ def test_thousands_of_exceptions(write: Write) -> None:
 
 @in_both_forms
 def test_exceptions_that_misbehave(write: Write) -> None:
-    """An exception that raises when it is asked for its text is still told."""
+    """An exception whose text raises is still shown."""
     text = "<ValueError object, which raised OSError>"
     assert text in shown(ValueError(Broken()), write).splitlines()[-1]
 
@@ -201,6 +201,6 @@ def test_exceptions_that_misbehave(write: Write) -> None:
 @in_both_forms
 @pytest.mark.parametrize("triple", [(None, None, None), ("a", "b", None), (ValueError, None, None)])
 def test_no_exceptions_at_all(triple: Any, write: Write) -> None:
-    """What is no exception and no traceback gives a text as well."""
+    """A value that is no exception, or no traceback, gives a text as well."""
     kind, value, _ = triple
     assert write(*triple) == f"Uncaught exception:\n{kind!r}\n{value!r}\n"

@@ -91,7 +91,7 @@ class User:
     ],
 )
 def test_forms(value: object, form: object) -> None:
-    """Each value has its form, on its own and inside of others."""
+    """Each value has its form, alone and inside others."""
     found = fields(record("x", v=value, w=[value, {"k": value, 1: (value,)}]))
     assert found == {"v": form, "w": [form, {"k": form, "1": [form]}], "msg": "x"}
 
@@ -100,21 +100,21 @@ def test_forms(value: object, form: object) -> None:
 
 
 class Whole:
-    """As a whole number of numpy's: registered with the ABC, no int."""
+    """Like a whole number of numpy: registered with the ABC, not an int."""
 
     def __int__(self) -> int:
         return 7
 
 
 class Inexact:
-    """As another one of numpy's: no float."""
+    """Like another number of numpy: not a float."""
 
     def __float__(self) -> float:
         return 7.5
 
 
 class Double(float):
-    """As the one that is a float."""
+    """Like a number of numpy that is a float."""
 
     def __repr__(self) -> str:
         return "np.float64(2.5)"
@@ -129,14 +129,14 @@ class Promise:
 
 
 class LazyText(Promise):
-    """As Django's lazy texts, which have that base class."""
+    """Like Django's lazy texts, which have that base class."""
 
     def __str__(self) -> str:
         return "text"
 
 
 class URL(NamedTuple):
-    """As SQLAlchemy's: a tuple, password and all, with a repr that hides it."""
+    """Like SQLAlchemy's URL: a tuple with the password, and a repr that hides it."""
 
     user: str
     password: str
@@ -167,12 +167,12 @@ class Inherited(Account):
     ],
 )
 def test_forms_of_other_libraries(value: object, form: object) -> None:
-    """Numbers and lazy texts are such; a tuple or dataclass is its own repr, which may hide."""
+    """Numbers and lazy texts become plain values; a tuple or dataclass with a repr uses that."""
     assert fields(record("x", v=value, w=[(value,)])) == {"v": form, "w": [[form]], "msg": "x"}
 
 
 class LazyUser:
-    """As Django's `request.user`, which reads the database when an attribute is asked for."""
+    """Like Django's `request.user`, which reads the database when an attribute is read."""
 
     def __getattribute__(self, name: str) -> Any:
         raise AssertionError("the user was loaded")
@@ -200,7 +200,7 @@ class DjangoRequest:
 
 
 class HTTPConnection(UserDict[str, Any]):
-    """As Starlette's, which is the mapping of its scope."""
+    """Like Starlette's, which is the mapping of its scope."""
 
     @property
     def scope(self) -> dict[str, Any]:
@@ -208,7 +208,7 @@ class HTTPConnection(UserDict[str, Any]):
 
 
 class OutgoingRequest:
-    """As httpx's."""
+    """Like httpx's."""
 
     method = "PUT"
     url = SimpleNamespace(path="/path")
@@ -237,13 +237,13 @@ class PullRequest:
     ],
 )
 def test_web_requests(value: object, form: object) -> None:
-    """A web request is its method and path; what is only called a request keeps its own form."""
+    """A web request is its method and path; other objects named request keep their own form."""
     found = fields(record("x", request=value, more=[{"r": value}]))
     assert found == {"request": form, "more": [{"r": form}], "msg": "x"}
 
 
 class LocalProxy:
-    """As werkzeug's: everything but the type comes from the object behind."""
+    """Like werkzeug's: everything but the type comes from the object behind it."""
 
     def __init__(self, target: object) -> None:
         self.target = target

@@ -36,7 +36,7 @@ def answering(body: Any) -> Any:
 
 
 class Chunks:
-    """A body that notes how often it was closed."""
+    """A body that counts how often it was closed."""
 
     def __init__(self, fail_at: int | None = None, fail_to_close: bool = False) -> None:
         self.closed = 0
@@ -58,7 +58,7 @@ class Chunks:
 
 
 def test_an_answer(summaries: Summaries) -> None:
-    """The answer is the application's, with the id, and recorded once, by the outer observer."""
+    """The answer is the application's, with the id, and only the outer observer records it."""
     app = RequestObserver(RequestObserver(validator(answering([b"hello"]))))
     body = validator(app)(environ(), start := Mock())
     assert list(body) == [b"hello"]
@@ -71,7 +71,7 @@ def test_an_answer(summaries: Summaries) -> None:
 
 
 def test_a_crash(summaries: Summaries) -> None:
-    """What the application raises is recorded and goes on to the server, as it was."""
+    """An exception of the application is recorded and raised to the server, unchanged."""
     error = ZeroDivisionError("crashed")
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
@@ -116,7 +116,7 @@ def test_streams(
     raised: type[Exception] | None,
     outcome: tuple[int, int],
 ) -> None:
-    """A stream has its id while it is made, its end is the request's, and it is closed once."""
+    """A stream has its id while it is generated, and is closed once, which ends the request."""
     body = RequestObserver(answering(chunks))(environ(REQUEST_METHOD=method), Mock())
     assert summaries.records == []
     with pytest.raises(raised) if raised else contextlib.nullcontext():
@@ -127,14 +127,14 @@ def test_streams(
 
 @pytest.mark.parametrize("body", [[b"x"], (b"x",), FileWrapper(io.BytesIO(b"x"))])
 def test_bodies_at_hand(summaries: Summaries, body: Any) -> None:
-    """Lists, and files in the server's own wrapper, are handed over as they are."""
+    """Lists, and files in the server's own wrapper, are passed on unchanged."""
     app = RequestObserver(answering(body))
     assert app(environ(**{"wsgi.file_wrapper": FileWrapper}), Mock()) is body
     assert summaries.outcomes == [(200, 0)]
 
 
 def test_an_error_page(summaries: Summaries) -> None:
-    """An application that answers anew after an error gives start_response its third argument."""
+    """An application that restarts its answer after an error calls start_response with exc_info."""
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [])
@@ -147,7 +147,7 @@ def test_an_error_page(summaries: Summaries) -> None:
 
 
 def test_paths_and_settings(summaries: Summaries) -> None:
-    """The path is the whole one, decoded; settings and logger are those that were given."""
+    """The path is the whole one, decoded; settings and logger are the given ones."""
     settings = RequestSettings(logs_query_string=True, sends_id=False)
     app = RequestObserver(answering([]), settings, logging.getLogger("other.summary"))
     path = "/gr\u00c3\u00b6\u00c3\u009fe"

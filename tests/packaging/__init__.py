@@ -1,1 +1,1 @@
-"""What is built and shipped: wheels, sdists, and each distribution alone in an environment."""
+"""The built wheels and sdists, and each distribution alone in an environment."""

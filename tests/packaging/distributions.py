@@ -1,4 +1,4 @@
-"""The distributions of this repository, and what is true of each: a new one is a new row here."""
+"""The distributions of this repository and their properties: a new one is a new row here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 ROOT = pathlib.Path(__file__).parents[2]
 
-# Scripts that run the built-in checks on an empty SQLite, and leave their ``statuses``.
+# Scripts that run the built-in checks on an empty SQLite, and store their ``statuses``.
 
 CHECK_DJANGO = """
 import django
@@ -63,10 +63,10 @@ class Distribution:
     """One distribution.
 
     :ivar leaves: the packages that it has under ``dockerflow``.
-    :ivar framework: the distribution that it requires beside core and logging.
-    :ivar imports: the top-level modules that come with that, and that its modules import.
+    :ivar framework: the distribution that it requires besides core and logging.
+    :ivar imports: the top-level modules of that distribution which its modules import.
     :ivar check: a script that runs its built-in checks, as above.
-    :ivar migrations: the status of the check of migrations there.
+    :ivar migrations: the status of the check of migrations in that script.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Distribution:
 
     @property
     def folder(self) -> pathlib.Path:
-        """Where it lives in the repository."""
+        """Its folder in the repository."""
         return ROOT / "packages" / self.name
 
     @property
@@ -105,7 +105,7 @@ class Distribution:
         return list(self.project.get("optional-dependencies", ()))
 
     def pinned(self, *extras: str) -> str:
-        """Return the requirement of this very version, which only the wheels under test have."""
+        """Return the requirement of exactly this version, which only the wheels under test have."""
         chosen = f"[{','.join(extras)}]" if extras else ""
         return f"{self.name}{chosen}=={self.project['version']}"
 
@@ -142,7 +142,7 @@ ADAPTERS = (
         "dockerflow-sanic",
         ("sanic",),
         framework="sanic",
-        imports=frozenset({"sanic", "sanic_ext"}),  # the other one where somebody has it
+        imports=frozenset({"sanic", "sanic_ext"}),  # the other one, if it is installed
         check=CHECK_SANIC,
     ),
 )
@@ -154,7 +154,7 @@ CELERY = Distribution(
 )
 DISTRIBUTIONS = (CORE, LOGGING, *ADAPTERS, CELERY)
 
-# What the extras install: importing an adapter imports none of them.
+# What the extras install: importing an adapter imports none of it.
 LIBRARIES_OF_EXTRAS = frozenset(
     {
         "alembic",

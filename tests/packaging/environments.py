@@ -1,4 +1,4 @@
-"""Empty virtual environments, to install what was built and use it with the source out of reach."""
+"""Empty virtual environments, to install the built wheels and use them without the source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def run(*command: object, **options: Any) -> str:
-    """Run a command that must succeed, and return what it prints.
+    """Run a command that must succeed, and return its output.
 
     :param options: further arguments of :func:`subprocess.run`.
     """
@@ -23,9 +23,9 @@ def run(*command: object, **options: Any) -> str:
 
 
 class Environment:
-    """A virtual environment of the Python that runs the tests, with nothing in it, not even pip.
+    """An empty virtual environment of the Python that runs the tests, without pip.
 
-    :param directory: where it is made; its scripts run in an empty folder beside it.
+    :param directory: where it is created; its scripts run in an empty folder next to it.
     :param wheels: the folder of the wheels under test.
     """
 
@@ -37,14 +37,14 @@ class Environment:
         self._uv("venv", "--python", sys.executable, directory / "venv")
 
     def install(self, *requirements: str) -> None:
-        """Install requirements, those on our own distributions from the wheels under test."""
+        """Install requirements, our own distributions from the wheels under test."""
         self._uv(
             *("pip", "install", "--python", self.python, "--find-links", self.wheels),
             *requirements,
         )
 
     def installed(self) -> dict[str, str]:
-        """List the installed distributions: normalised name to version."""
+        """Return the installed distributions: normalised name to version."""
         output = self._uv("pip", "list", "--format", "json", "--python", self.python)
         return {entry["name"].lower(): entry["version"] for entry in json.loads(output)}
 
@@ -53,15 +53,15 @@ class Environment:
         run(self.python, "-I", "-m", "pip", "--quiet", "--disable-pip-version-check", *words)
 
     def run(self, script: str) -> str:
-        """Run Python code with warnings as errors, away from the source; return what it prints."""
+        """Run Python code with warnings as errors, away from the source; return its output."""
         return run(self.python, "-I", "-W", "error", "-c", script, cwd=self.work)
 
     def value(self, script: str) -> Any:
-        """Run Python code and return what it prints, read as JSON."""
+        """Run Python code and return its output, parsed as JSON."""
         return json.loads(self.run(script))
 
     def _uv(self, *words: object) -> str:
-        # VIRTUAL_ENV and the like would name the environment of the tests.
+        # VIRTUAL_ENV and similar variables would name the environment of the tests.
         environ = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
-        environ.setdefault("UV_HTTP_RETRIES", "10")  # a registry's hiccup says nothing of ours
+        environ.setdefault("UV_HTTP_RETRIES", "10")  # short failures of the registry don't count
         return run(sys.executable, "-m", "uv", "--quiet", *words, env=environ)

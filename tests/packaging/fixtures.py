@@ -1,4 +1,4 @@
-"""Pytest fixtures of what was built, for the tests of packaging and of types."""
+"""Pytest fixtures of the built distributions, for the tests of packaging and of types."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.packaging.environments import Environment, run
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The folder of all wheels and sdists, built now or, with $DOCKERFLOW_DIST, before."""
+    """The folder of all wheels and sdists: $DOCKERFLOW_DIST, or one built now."""
     if named := os.environ.get("DOCKERFLOW_DIST"):
         return ROOT / named
     folder = tmp_path_factory.mktemp("built")
-    # An environment of the matrix, in which the tests may run, is none to hatch inside of it.
+    # The tests may run in an environment of the matrix, which the inner hatch must not use.
     environ = {k: v for k, v in os.environ.items() if k not in {"HATCH_ENV", "HATCH_ENV_ACTIVE"}}
-    # A data directory of its own, so that two test runs don't build in one environment.
+    # A separate data directory, so that two test runs don't build in one environment.
     environ["HATCH_DATA_DIR"] = str(tmp_path_factory.mktemp("hatch"))
     build = (sys.executable, "-m", "hatch", "build", "--all", folder)
     run(*build, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""Each distribution in an environment of its own, from its wheel, with the source out of reach."""
+"""Each distribution alone in an environment, from its wheel, without access to the source."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Environments = Callable[[], Environment]
 
 
 def import_all(distribution: Distribution) -> str:
-    """A script that imports every module and prints where each comes from, and what came along."""
+    """A script that imports every module and prints its place, and all modules loaded with it."""
     return f"""
 import importlib, json, sys
 files = [importlib.import_module(name).__file__ for name in {distribution.modules!r}]
@@ -37,7 +37,7 @@ print(json.dumps({{"files": files, "modules": sorted(sys.modules), "prefix": sys
 def test_it_installs_and_imports_only_what_it_needs(
     distribution: Distribution, environment: Environments
 ) -> None:
-    """A distribution brings its framework, core and logging; its modules need no more.
+    """A distribution installs its framework, core and logging; its modules need no more.
 
     They import without a warning, and come from the wheel.
     """
@@ -57,7 +57,7 @@ def test_it_installs_and_imports_only_what_it_needs(
 def test_importing_it_imports_no_library_of_an_extra(
     distribution: Distribution, environment: Environments
 ) -> None:
-    """Even where the libraries of all its extras are installed, importing it imports none.
+    """Even if the libraries of all its extras are installed, importing it imports none of them.
 
     FastAPI itself imports one of them, OpenTelemetry.
     """
@@ -73,7 +73,7 @@ def test_importing_it_imports_no_library_of_an_extra(
 def test_its_checks_need_no_more_than_its_extras(
     distribution: Distribution, environment: Environments
 ) -> None:
-    """With its extras and nothing else, the database is checked, and so are migrations (none)."""
+    """With only its extras, the database is checked, and so are migrations (there are none)."""
     whole = environment()
     whole.install(distribution.pinned("all"))
     statuses = whole.value(f"""
@@ -90,7 +90,7 @@ print(json.dumps(statuses))
 def test_the_single_package_is_noticed_and_the_remedy_works(
     distribution: Distribution, environment: Environments
 ) -> None:
-    """Beside the single dockerflow, importing an adapter warns once, with commands that help."""
+    """With the old dockerflow installed, importing an adapter warns once, with the remedy."""
     mixed = environment()
     mixed.install("dockerflow==2026.3.4", "pip")
     mixed.install(distribution.pinned())

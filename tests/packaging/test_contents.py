@@ -1,4 +1,4 @@
-"""What is in each wheel and each sdist, to the file."""
+"""The exact contents of each wheel and each sdist."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def files_of(distribution: Distribution) -> set[str]:
 def test_the_wheel_holds_its_leaves_and_nothing_else(
     distribution: Distribution, built: pathlib.Path
 ) -> None:
-    """A wheel holds its metadata, its licence and typed leaves below dockerflow, and no other file.
+    """A wheel holds its metadata, its licence and typed packages below dockerflow, nothing else.
 
-    The namespace has no __init__.py of its own.
+    The namespace itself has no __init__.py.
     """
     content = members(wheel_of(distribution, built))
     info = f"{stem(distribution)}.dist-info"
@@ -58,7 +58,7 @@ def test_the_wheel_holds_its_leaves_and_nothing_else(
 
 
 def test_the_metadata_is_what_indexes_take(distribution: Distribution, built: pathlib.Path) -> None:
-    """The metadata is of version 2.4, and says what the pyproject.toml and the README say."""
+    """The metadata is of version 2.4, and equals the pyproject.toml and the README."""
     wheel = members(wheel_of(distribution, built))
     content, unknown = parse_email(wheel[f"{stem(distribution)}.dist-info/METADATA"])
     project = distribution.project
@@ -87,19 +87,19 @@ def test_the_metadata_is_what_indexes_take(distribution: Distribution, built: pa
 def test_the_sdist_holds_source_licence_and_readme(
     distribution: Distribution, built: pathlib.Path
 ) -> None:
-    """An sdist holds what the wheel is built from, and no other file but its metadata."""
+    """An sdist holds the sources of the wheel and its metadata, nothing else."""
     with tarfile.open(built / f"{stem(distribution)}.tar.gz") as archive:
         names = {member.name for member in archive.getmembers() if member.isfile()}
     expected = {f"src/{name}" for name in files_of(distribution)}
     expected |= {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
-    expected |= {".gitignore"}  # hatchling always adds the repository's
+    expected |= {".gitignore"}  # hatchling always adds the repository's file
     assert names == {f"{stem(distribution)}/{name}" for name in expected}
 
 
 def test_the_sdist_builds_the_same_wheel(
     distribution: Distribution, built: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    """The wheel that is built from the sdist is the wheel that was built from the source."""
+    """The wheel built from the sdist equals the wheel built from the source."""
     sdist = built / f"{stem(distribution)}.tar.gz"
     run(sys.executable, "-m", "uv", "build", "--wheel", sdist, "--out-dir", tmp_path)
     assert members(wheel_of(distribution, tmp_path)) == members(wheel_of(distribution, built))

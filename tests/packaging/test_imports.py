@@ -1,4 +1,4 @@
-"""What each distribution imports, read off its source.
+"""The imports of each distribution, found in its source.
 
 import-linter checks the directions between our packages, and ruff (PLC0415, TID253) that libraries
 of extras, and nothing else, are imported inside of functions.
@@ -21,7 +21,7 @@ from tests.packaging.distributions import (
     Distribution,
 )
 
-STANDARD = sys.stdlib_module_names | {"_typeshed"}  # the latter for type checkers alone
+STANDARD = sys.stdlib_module_names | {"_typeshed"}  # the latter for type checkers only
 
 
 def own(*distributions: Distribution) -> set[str]:
@@ -29,12 +29,12 @@ def own(*distributions: Distribution) -> set[str]:
 
 
 def package_of(name: str) -> str:
-    """The top-level package of a module; ours go by their leaf: ``dockerflow.flask``."""
+    """The top-level package of a module; for ours, with the next level: ``dockerflow.flask``."""
     return ".".join(name.split(".")[: 2 if name.startswith("dockerflow.") else 1])
 
 
 def imported(path: pathlib.Path) -> Iterator[str]:
-    """Find what a module imports, wherever it does it."""
+    """Return all imports of a module, at any level."""
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.Import(names=names):
@@ -47,9 +47,9 @@ def imported(path: pathlib.Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=str)
 def test_it_imports_what_it_requires_and_no_more(distribution: Distribution) -> None:
-    """Core and logging import the standard library, an adapter its framework; extras on use.
+    """Core and logging import the standard library, an adapter its framework; extras when used.
 
-    Nothing whose name begins with an underscore comes from another of our packages.
+    No package imports a private name of another one.
     """
     others = own(CORE, LOGGING) - own(distribution) if distribution.framework else set[str]()
     allowed = STANDARD | own(distribution) | distribution.imports | LIBRARIES_OF_EXTRAS | others

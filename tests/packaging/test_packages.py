@@ -1,4 +1,4 @@
-"""What the packages say of themselves is true, and every package is known to every tool."""
+"""The metadata of the packages is true, and every tool includes every package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HATCH = (ROOT / "hatch.toml").read_text()
 
 
 def in_matrix(environment: str, variable: str) -> set[str]:
-    """Return what an environment's matrix has for a variable."""
+    """Return the values of a variable in an environment's matrix."""
     matrix = tomllib.loads(HATCH)["envs"][environment]["matrix"]
     return {value for row in matrix for value in row[variable]}
 
@@ -27,7 +27,7 @@ PYTHONS = sorted({"3.11"} | in_matrix("newest", "python"))
 
 @each
 def test_classifiers_are_known(distribution: Distribution) -> None:
-    """Each classifier is one that the index knows, stands once, in order, and is true.
+    """Each classifier exists on the index, occurs once, in order, and is true.
 
     The Pythons are the default environment's and the matrix's.
     """
@@ -41,7 +41,7 @@ def test_classifiers_are_known(distribution: Distribution) -> None:
 
 @pytest.mark.parametrize("distribution", ADAPTERS, ids=str)
 def test_frameworks_are_those_that_are_tested(distribution: Distribution) -> None:
-    """An adapter has the classifier of its framework, if any, and those of the lines tested."""
+    """An adapter has the classifiers of its framework, if any, and of its tested versions."""
     framework = f"Framework :: {distribution.framework}".lower()
     lines = in_matrix(distribution.leaves[0], "line")
     wanted = {framework, *(f"{framework} :: {line}" for line in lines)}
@@ -63,7 +63,7 @@ def test_the_urls_lead_to_this_project(distribution: Distribution) -> None:
 
 @each
 def test_the_readme_stands_alone(distribution: Distribution) -> None:
-    """A README has no link, image or reference that only the repository could resolve."""
+    """A README has no link, image or reference that works only in the repository."""
     readme = (distribution.folder / "README.md").read_text()
     text = re.sub(r"^```.*?^```$", "", readme, flags=re.MULTILINE | re.DOTALL)
     targets: list[str] = re.findall(r"\]\(([^)]*)\)", text)
@@ -75,7 +75,7 @@ def test_the_readme_stands_alone(distribution: Distribution) -> None:
 
 
 def test_the_badges_are_true() -> None:
-    """Each badge of the README says what packages, licence and workflows say."""
+    """Each badge of the README agrees with packages, licence and workflows."""
     readme = (ROOT / "README.md").read_text()
     badges = dict(re.findall(r"^\[!\[(.*?)\]\((\S+?)\)\]\(\S+?\)$", readme, re.MULTILINE))
     assert badges == {
@@ -88,9 +88,9 @@ def test_the_badges_are_true() -> None:
 
 
 def test_every_package_is_tested() -> None:
-    """Each folder below packages is a row of the table that these tests go through.
+    """Each folder below packages is a row of the table that these tests use.
 
-    No two have a leaf in common: to uninstall one leaves the others whole.
+    No two share a package below dockerflow: uninstalling one does not damage the others.
     """
     folders = {path.name for path in (ROOT / "packages").iterdir() if path.is_dir()}
     assert {each.name for each in DISTRIBUTIONS} == folders
@@ -100,7 +100,7 @@ def test_every_package_is_tested() -> None:
 
 @each
 def test_every_package_is_known_to_every_tool(distribution: Distribution) -> None:
-    """The tools that need each package's source by name have it."""
+    """Tools that need each package's source by name have it."""
     assert f'"packages/{distribution.name}"' in HATCH
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
     source = f"packages/{distribution.name}/src"

@@ -57,19 +57,19 @@ def test_a_release_is_prepared(checkout: pathlib.Path) -> None:
 
 
 def test_releases_of_a_month_are_counted(checkout: pathlib.Path) -> None:
-    """The second release of a month follows the first."""
+    """The second release of a month has the next number."""
     assert prepare(checkout, datetime.date(2030, 12, 31)) == "2030.12.2"
 
 
 def test_a_release_of_nothing_is_refused(checkout: pathlib.Path) -> None:
-    """Without unreleased changes there is nothing to prepare."""
+    """Without unreleased changes the preparation is refused."""
     prepare(checkout, TODAY)
     with pytest.raises(ValueError, match=r"no '## \[Unreleased\]'.*say there what"):
         prepare(checkout, TODAY)
 
 
 def test_what_does_not_agree_is_named(checkout: pathlib.Path) -> None:
-    """Each version, requirement, link and tag that is not the newest release's is named."""
+    """Each version, requirement, link and tag that differs from the newest release is named."""
     prepare(checkout, TODAY)
     file = checkout / "packages" / "dockerflow-flask" / "pyproject.toml"
     text = file.read_text().replace('version = "2031.2.0"', 'version = "1"')
@@ -84,7 +84,7 @@ def test_what_does_not_agree_is_named(checkout: pathlib.Path) -> None:
 
 
 def test_unreleased_changes_are_not_tagged(checkout: pathlib.Path) -> None:
-    """A tag of a commit that has unreleased changes is refused, where a check without is not."""
+    """Unreleased changes make the check of a tag fail, but not a check without a tag."""
     prepare(checkout, TODAY)
     file = checkout / "CHANGELOG.md"
     file.write_text(file.read_text().replace("## [2031", "## [Unreleased]\n\n## [2031", 1))
@@ -93,6 +93,6 @@ def test_unreleased_changes_are_not_tagged(checkout: pathlib.Path) -> None:
 
 
 def test_a_changelog_without_a_release_is_refused() -> None:
-    """Nothing else states the version."""
+    """A changelog without a release is refused, because only it states the version."""
     with pytest.raises(ValueError, match=r"no release; write '## \[2026"):
         newest("# Changelog\n\n## [1.0] - 2026-11-20\n")

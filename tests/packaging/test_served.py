@@ -1,4 +1,4 @@
-"""Each adapter as its README has it: installed from its wheel, saved, run, and asked by HTTP."""
+"""Each adapter as in its README: installed from its wheel, saved, run, and called over HTTP."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from tests.packaging.environments import Environment
 from tests.packaging.test_readme import blocks
 from tests.servers.web import WebServer
 
-# How each command of a README is told its port, where it has one of its own.
+# How to pass each command of a README its port, if it has a way.
 PORTS = {
     "flask": ["--port", "{port}"],
     "python3": ["{port}"],  # Django's runserver
-    "sanic": ["--port", "{port}", "--single-process"],  # in one process, which the test can end
+    "sanic": ["--port", "{port}", "--single-process"],  # in one process, which the test can stop
     "uvicorn": ["--port", "{port}"],
 }
 
 
 class Installed(WebServer):
-    """The service of a README, in an environment that has nothing but what it says to install."""
+    """The service of a README, in an environment with only the packages that it installs."""
 
     def __init__(self, words: list[str], environment: Environment) -> None:
         super().__init__([*words, *PORTS[words[0]]])
         self.folder = environment.work
-        # Nothing of the tests' own environment, whose PYTHONPATH names the checkout.
+        # Nothing from the tests' own environment, whose PYTHONPATH names the checkout.
         self.environ = {
             "PATH": f"{environment.python.parent}{os.pathsep}{os.defpath}",
             "PYTHONUNBUFFERED": "1",
             "HOME": str(self.folder),
-            "APP_DIR": str(self.folder),  # where FastAPI's adapter looks for version.json
+            "APP_DIR": str(self.folder),  # FastAPI's adapter looks for version.json there
         }
 
     def command(self) -> list[str]:
@@ -74,14 +74,14 @@ def answer(server: WebServer, path: str) -> tuple[int, str]:
 def test_the_service_of_the_readme_is_served_from_the_wheel(
     served: tuple[Distribution, Installed],
 ) -> None:
-    """By the README's own command it answers the four endpoints, and shows what that shows."""
+    """Started by the README's command, it answers the four endpoints with the README's output."""
     distribution, server = served
     django = distribution.framework == "Django"
     readme = (distribution.folder / "README.md").read_text()
     (shown,) = blocks(readme, "text")
     assert answer(server, "/__heartbeat__") == (200, shown.rstrip("\n"))
     assert answer(server, "/__lbheartbeat__") in [(200, ""), (200, '{"status": "ok"}')]
-    # The README of Django's has no BASE_DIR, where version.json would be.
+    # The service in Django's README has no BASE_DIR, where version.json would be.
     version = (404, "version.json not found") if django else (200, '{"version": "1"}')
     assert answer(server, "/__version__") == version
     assert answer(server, "/__error__")[0] == 500

@@ -1,4 +1,4 @@
-"""What ``pip install -U`` of an adapter brings along."""
+"""The packages that ``pip install -U`` of an adapter upgrades with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOGETHER = (CORE, LOGGING, FLASK)
 
 @pytest.fixture
 def next_release(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A folder with the wheels of a next release in the same month."""
+    """A folder with the wheels of the next release in the same month."""
     checkout = tmp_path / "checkout"
     shutil.copytree(ROOT / "packages", checkout / "packages")
     changelog = (ROOT / "CHANGELOG.md").read_text()
@@ -39,7 +39,7 @@ def next_release(tmp_path: pathlib.Path) -> pathlib.Path:
 def test_core_and_logging_move_along(
     next_release: pathlib.Path, environment: Callable[[], Environment]
 ) -> None:
-    """Whoever upgrades an adapter alone has core and logging of its release, and it imports."""
+    """Upgrading only an adapter upgrades core and logging to its release, and it still imports."""
     service = environment()
     service.install("pip", *(each.pinned() for each in TOGETHER))
     before = service.installed()

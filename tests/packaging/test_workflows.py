@@ -1,6 +1,6 @@
 """The workflows call the commands of the repository, and have no logic of their own.
 
-Their form, and what is unsafe in them, is the affair of ``hatch run lint``.
+``hatch run lint`` checks their syntax and security.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def exists(command: str) -> bool:
 
 
 def commands(job: dict[str, Any]) -> list[str]:
-    """Return what a job runs, once for each command of its matrix where it runs those."""
+    """Return the commands of a job, with those of its matrix filled in."""
     matrix: list[str] = job.get("strategy", {}).get("matrix", {}).get("command", [])
     lines: list[str] = [step["run"] for step in job["steps"] if "run" in step]
     return [
@@ -53,13 +53,13 @@ def commands(job: dict[str, Any]) -> list[str]:
 
 
 def hatch_commands(job: dict[str, Any]) -> set[str]:
-    """Return the commands of hatch that a job runs."""
+    """Return the hatch commands of a job."""
     return {each.removeprefix(HATCH) for each in commands(job) if each.startswith(HATCH)}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_a_workflow_runs_scripts_of_hatch_and_no_more(path: Any) -> None:
-    """Each line that a workflow runs installs the README's hatch, or calls a script there is."""
+    """Each line of a workflow installs the README's hatch, or calls an existing script."""
     for job in workflow(path.stem)["jobs"].values():
         for command in commands(job):
             name = re.fullmatch(rf"{re.escape(HATCH)}([\w:-]+)", command)
@@ -77,7 +77,7 @@ def test_ci_runs_what_the_repository_runs() -> None:
 
 
 def test_ci_runs_the_whole_matrix() -> None:
-    """What .ci/run leaves out of ``hatch run matrix`` is run by the CI workflow."""
+    """The CI workflow runs the part of ``hatch run matrix`` that .ci/run leaves out."""
     words = [command.split() for command in ENVIRONMENTS["default"]["scripts"]["matrix"]]
     matrix = {name for _, _, name, *_ in words}
     jobs = workflow("ci")["jobs"]
@@ -87,14 +87,14 @@ def test_ci_runs_the_whole_matrix() -> None:
 
 
 def test_scripts_call_scripts_there_are() -> None:
-    """Where a script of hatch.toml calls another by hatch, that one exists."""
+    """If a script of hatch.toml calls another by hatch, that one exists."""
     called = re.findall(r"\bhatch run (?:-- )?([\w:-]+)", (ROOT / "hatch.toml").read_text())
     assert {"default:wheels", "newest:test", "lowest-flask:test"} <= set(called)
     assert [name for name in called if not exists(name)] == []
 
 
 def test_the_release_is_confirmed_checked_and_uploaded_without_a_password() -> None:
-    """The tag is confirmed first, and the upload's job alone may prove to PyPI who it is."""
+    """The tag is confirmed first, and only the upload's job can get an identity token for PyPI."""
     jobs = workflow("release")["jobs"]
     assert [each for each in commands(jobs["build"]) if each != INSTALL] == [
         f"{HATCH}release:confirm",

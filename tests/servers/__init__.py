@@ -1,1 +1,1 @@
-"""The adapters on the servers that people run, over real sockets."""
+"""The adapters on common servers, over real sockets."""

@@ -1,4 +1,4 @@
-"""Each adapter on each of the servers that people run it on."""
+"""Each adapter on each of its common servers."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ SERVERS = {
 
 
 def installed() -> list[str]:
-    """Name the servers whose adapters this environment has.
+    """Return the servers whose adapters are installed.
 
-    Under ASGI Django before 5.0 does not notice that a client has gone, and streams on for ever.
+    Under ASGI Django before 5.0 does not notice that a client has gone, and streams forever.
     """
     return [
         name

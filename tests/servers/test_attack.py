@@ -31,9 +31,9 @@ NAMES = [
 
 
 class AttackedServer(WebServer):
-    """A server of eight threads or of an event loop, with two checks that ask a service.
+    """A server of eight threads or of an event loop, with two checks that call a service.
 
-    :param limit: the seconds that a check may take.
+    :param limit: the time limit of a check in seconds.
     """
 
     stop_signal = signal.SIGKILL  # Sanic may take ten seconds otherwise
@@ -41,7 +41,7 @@ class AttackedServer(WebServer):
     def __init__(self, name: str, service: FaultProxy, limit: float) -> None:
         super().__init__(SERVERS[name])
         self.name = name
-        self.leave_root()  # whom no limit of processes binds
+        self.leave_root()  # a limit of processes doesn't apply to root
         self.environ.update(SERVICE_PORT=str(service.port), CHECK_TIMEOUT=str(limit))
 
     def start(self) -> None:
@@ -52,9 +52,9 @@ class AttackedServer(WebServer):
         self.worker = Path("/proc", str(self.lines("storm")[0]["Pid"]))
         idle = self.threads()
         if "gunicorn" in self.name:
-            idle = 9  # its first, and eight, which it starts when they are needed
+            idle = 9  # its main thread, and eight that start when they are needed
         if self.name == "django-uvicorn":
-            idle = 5 + 32  # Django logs a failed heartbeat in one of asyncio's, 32 at most
+            idle = 5 + 32  # asyncio's executor, in which Django logs, has 32 at most
         self.most_threads = idle + THREADS
 
     def ask(self, path: str, count: int) -> list[bytes]:
@@ -62,27 +62,27 @@ class AttackedServer(WebServer):
         return asyncio.run(storm(self.port, [(path, "storm")] * count))
 
     def storm(self, expected: bytes, count: int = STORM) -> None:
-        """Ask for heartbeats, all at once; each says the same of both checks."""
+        """Request heartbeats, all at once; each has the same result for both checks."""
         answers = self.ask("/__heartbeat__", count)
         assert [each for each in answers if each.count(expected) < CHECKS] == []
 
     def healthy(self) -> bool:
-        """Return whether the next heartbeat is."""
+        """Return whether the next heartbeat has this result."""
         return self.get("/__heartbeat__").startswith(b"HTTP/1.1 200")
 
     def answers_at_once(self) -> bool:
-        """Return whether it says within a second that it lives."""
+        """Return whether its liveness endpoint answers within a second."""
         asked = time.monotonic()
         answer = self.get("/__lbheartbeat__")
         return answer.startswith(b"HTTP/1.1 200") and time.monotonic() < asked + 1
 
     def threads(self) -> int:
-        """Return how many threads the worker has."""
+        """Return the worker's number of threads."""
         (count,) = re.findall(r"Threads:\s+(\d+)", (self.worker / "status").read_text())
         return int(count)
 
     def connections(self) -> int:
-        """Return how many sockets the worker has, its listener and a few of its own included."""
+        """Return the worker's number of sockets, its listener and a few of its own included."""
         sockets = 0
         for each in (self.worker / "fd").iterdir():
             with contextlib.suppress(FileNotFoundError):  # it has just been closed
@@ -91,7 +91,7 @@ class AttackedServer(WebServer):
 
     @contextlib.contextmanager
     def no_threads(self) -> Generator[None]:
-        """Have the kernel refuse it new threads."""
+        """Make the kernel refuse it new threads."""
 
         def limit(processes: object) -> None:
             words = (f"--nproc={processes}:", "--pid", self.worker.name)
@@ -108,7 +108,7 @@ Start = Callable[..., AttackedServer]
 
 @pytest.fixture
 def service(redis_server: RedisServer, proxy: Callable[[Server], FaultProxy]) -> FaultProxy:
-    """The service that the checks ask."""
+    """The service that the checks call."""
     return proxy(redis_server)
 
 
@@ -126,18 +126,18 @@ def start(request: pytest.FixtureRequest, service: FaultProxy) -> Iterator[Start
 
 
 def test_slow_service(start: Start, service: FaultProxy) -> None:
-    """Heartbeats that wait cost one run of each check and no threads, and other pages answer."""
+    """Waiting heartbeats cost one run of each check and no threads, and other pages answer."""
     server = start(limit=120)
-    # Of gunicorn's eight threads one is left free; an event loop always is.
+    # One of gunicorn's eight threads stays free; an event loop always does.
     count = 7 if "gunicorn" in server.name else STORM
-    # Under ASGI Django itself keeps a thread for each request that is open.
+    # Under ASGI Django itself keeps a thread for each open request.
     open_requests = STORM if server.name == "django-uvicorn" else 0
     service.mode = "silent"
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(server.storm, b'"ok"', count)
         try:
             wait_until(lambda: server.connections() > count and service.held >= CHECKS, 60)
-            assert server.get("/").endswith(b"hello")  # those before it have been taken up
+            assert server.get("/").endswith(b"hello")  # the earlier ones have been accepted
             assert server.answers_at_once()
             assert server.threads() <= server.most_threads + open_requests
             assert service.held == CHECKS
@@ -148,10 +148,10 @@ def test_slow_service(start: Start, service: FaultProxy) -> None:
 
 
 def test_hung_service(start: Start, service: FaultProxy) -> None:
-    """A check that hangs costs a thousand heartbeats one thread, and ends with the silence."""
+    """A hanging check costs a thousand heartbeats one thread, and recovers with the service."""
     server = start(limit=1)
     service.mode = "silent"
-    for count in (STORM, CHECKS):  # it is not started again for the later ones
+    for count in (STORM, CHECKS):  # it is not started again for later heartbeats
         server.storm(b"dockerflow.health.E013", count)
     assert service.held == CHECKS
     wait_until(lambda: server.threads() <= server.most_threads)
@@ -161,7 +161,7 @@ def test_hung_service(start: Start, service: FaultProxy) -> None:
 
 
 def test_refusing_service(start: Start, service: FaultProxy) -> None:
-    """A service that refuses fails each heartbeat and costs no thread, and is well when back."""
+    """A service that refuses fails each heartbeat, costs no thread, and recovers at once."""
     server = start(limit=120)
     service.mode = "refuse"
     server.storm(b"dockerflow.health.E011")
@@ -171,12 +171,12 @@ def test_refusing_service(start: Start, service: FaultProxy) -> None:
     assert server.healthy()
 
 
-# Under ASGI Django itself needs a thread for each request, and answers none without.
+# Under ASGI Django itself needs a thread for each request, and can't answer without.
 @pytest.mark.parametrize(
     "start", [name for name in NAMES if name != "django-uvicorn"], indirect=True
 )
 def test_no_thread_to_be_had(start: Start) -> None:
-    """A process that could start no thread for a while has them for the next heartbeat."""
+    """After a time in which no thread could start, the next heartbeat has its threads."""
     server = start(limit=120)
     with server.no_threads():
         assert b"could not be started (RuntimeError)" in server.get("/__heartbeat__")

@@ -1,4 +1,4 @@
-"""What only Django has on its servers: files that gunicorn sends by itself, requests cut off."""
+"""Django on its servers only: files that gunicorn sends by itself, aborted requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE = (ROOT / "tests" / "servers" / "apps" / "django.py").read_bytes()
     scope="module",
 )
 def test_file(server: WebServer) -> None:
-    """A file arrives whole, by the server's own way of sending it, and is recorded once."""
+    """A file arrives whole, sent by the server's own method, and is recorded once."""
     for number in range(3):
         answer = server.get("/file", f"file{number}")
         assert answer.endswith(FILE)
@@ -28,7 +28,7 @@ def test_file(server: WebServer) -> None:
 
 @pytest.mark.parametrize("server", ["django-uvicorn"], indirect=True, scope="module")
 def test_client_that_does_not_wait(server: WebServer) -> None:
-    """Under ASGI a client that goes away before the answer is 499, since Django 5.0."""
+    """Under ASGI a client that disconnects before the answer is 499, since Django 5.0."""
     server.connect("/wait", "impatient").close()
     if metadata.version("Django").startswith("4."):
         assert server.lines("impatient") == []

@@ -1,4 +1,4 @@
-"""What only FastAPI has on its servers: no logging configured, event loops, websockets, uploads."""
+"""FastAPI on its servers only: unconfigured logging, event loops, websockets, uploads."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_unconfigured_logging(server: WebServer) -> None:
     ],
 )
 def test_event_loops(server: WebServer, path: str, status: int, text: bytes) -> None:
-    """Streams and probes are good on asyncio's event loop and on trio's."""
-    # Hypercorn on trio leaves the connection of a stream open.
+    """Streams and probes work on asyncio's event loop and on trio's."""
+    # Hypercorn on trio keeps the connection of a stream open.
     connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
     with contextlib.closing(connection):
         connection.request("GET", path, headers={"X-Request-ID": path})
@@ -83,7 +83,7 @@ def test_background_task(server: WebServer) -> None:
 
 
 def test_upload_that_breaks_off(server: WebServer) -> None:
-    """A client that goes away while it uploads is 499."""
+    """A client that disconnects during its upload is 499."""
     begin = head("/upload", "upload", "POST").removesuffix(b"\r\n") + b"Content-Length: 99\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), 30) as sock:
         sock.sendall(begin + b"x")
@@ -93,7 +93,7 @@ def test_upload_that_breaks_off(server: WebServer) -> None:
 
 
 def test_client_that_does_not_wait(server: WebServer) -> None:
-    """A client that goes away before an answer, and a handler that notices, is 499."""
+    """A client that disconnects before an answer, with a handler that notices, is 499."""
     server.connect("/wait", "impatient").close()
     fields = server.summary("impatient")
     assert (fields["code"], fields["errno"]) == (499, 0)

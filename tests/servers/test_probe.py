@@ -1,4 +1,4 @@
-"""``python -m dockerflow.probe``, asked of each adapter on each of its servers."""
+"""``python -m dockerflow.probe`` against each adapter on each of its servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.servers.web import WebServer
 
 @pytest.mark.parametrize(("path", "status"), [("/__lbheartbeat__", 0), ("/missing", 1)])
 def test_a_server(server: WebServer, path: str, status: int) -> None:
-    """The probe gets an answer, and the server sees a request that ended well."""
+    """The probe gets an answer, and the server records a successful request."""
     url = f"http://127.0.0.1:{server.port}{path}"
     command = [sys.executable, "-m", "dockerflow.probe", url]
     assert subprocess.run(command, check=False).returncode == status

@@ -28,12 +28,12 @@ COMMANDS = {
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., WebServer]]:
-    """Start Python with the words of a command line, in a folder with the files."""
+    """Start Python with the arguments of a command line, in a folder with the files."""
     with contextlib.ExitStack() as stack:
 
         def start(*words: str) -> WebServer:
             server = stack.enter_context(contextlib.closing(WebServer(words)))
-            # Sanic's manager of workers may hang where it is told to end just after its start.
+            # Sanic's manager of workers may hang if it is stopped just after its start.
             server.stop_signal = signal.SIGKILL
             server.environ["PORT"] = str(server.port)
             for file in FILES:
@@ -55,7 +55,7 @@ def start() -> Iterator[Callable[..., WebServer]]:
     ],
 )
 def test_example(start: Callable[..., WebServer], command: str, end: int) -> None:
-    """By each of its commands the example counts visits, writes mozlog alone, and can be ended."""
+    """By each of its commands the example counts visits, writes only mozlog, and can be stopped."""
     example = start(*COMMANDS[command])
     for number in (1, 2):
         answer = example.get("/", f"visit-{number}")

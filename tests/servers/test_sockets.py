@@ -12,7 +12,7 @@ from tests.servers.web import WebServer, storm
 
 
 def test_client_goes_away(server: WebServer) -> None:
-    """A client that goes away in mid-stream is 499, and its request has one summary."""
+    """A client that disconnects in mid-stream is 499, and its request has one summary."""
     with server.connect("/endless", "gone") as sock:
         sock.recv(1)
     fields = server.summary("gone")
@@ -20,7 +20,7 @@ def test_client_goes_away(server: WebServer) -> None:
 
 
 def test_client_sends_garbage(server: WebServer) -> None:
-    """What is no HTTP neither harms the server nor looks like a request."""
+    """Data that is not HTTP neither harms the server nor counts as a request."""
     with socket.create_connection(("127.0.0.1", server.port), 30) as sock:
         sock.sendall(b"\x00\xff garbage\r\n\r\n")
         sock.recv(100)
@@ -39,11 +39,11 @@ def test_client_sends_garbage(server: WebServer) -> None:
     ],
 )
 def test_one_summary(server: WebServer, path: str, status: int, code: int, errno: int) -> None:
-    """However a request ends, there is one summary of it, with the id that was sent back."""
+    """However a request ends, it has one summary, with the id of the response."""
     rid = f"one{path}"
     answer = server.get(path, rid)
     assert answer.startswith(b"HTTP/1.1 %d" % status)
-    # Starlette makes the page of an unhandled exception outside of all middleware.
+    # Starlette creates the page of an unhandled exception outside of all middleware.
     has_id = not (code == 500 and server.words[-1].startswith("tests.servers.apps.fastapi"))
     assert (b"x-request-id: %s\r\n" % rid.encode().lower() in answer.lower()) is has_id
     fields = server.summary(rid)
@@ -51,9 +51,9 @@ def test_one_summary(server: WebServer, path: str, status: int, code: int, errno
 
 
 def test_spellings_of_a_path(server: WebServer) -> None:
-    """Decoded once and its slashes merged, each path that is an endpoint's begins with ``/__``.
+    """Decoded once, with merged slashes, each path of an endpoint begins with ``/__``.
 
-    That is what docs/security.md has a proxy look at.
+    The proxy rules of docs/security.md depend on it.
     """
     spelled = [
         "/%5f%5flbheartbeat__",
@@ -75,7 +75,7 @@ def test_spellings_of_a_path(server: WebServer) -> None:
 
 
 def test_head(server: WebServer) -> None:
-    """The answer to HEAD has the length of GET's, and the connection is left in order."""
+    """The answer to HEAD has the length of GET's, and the connection can be reused."""
     head, _, body = server.get("/__heartbeat__", "head", "HEAD").partition(b"\r\n\r\n")
     assert body == b""
     assert b"content-length: 0" not in head.lower()
@@ -83,7 +83,7 @@ def test_head(server: WebServer) -> None:
 
 
 def test_hung_check(server: WebServer) -> None:
-    """With a hung check the heartbeat answers in its time, and the other pages at once."""
+    """With a hung check the heartbeat answers within its limit, and other pages at once."""
     answer = server.get("/__heartbeat__", "hung")
     assert answer.startswith(b"HTTP/1.1 500")
     assert b"dockerflow.health.E013" in answer
@@ -95,7 +95,7 @@ def test_hung_check(server: WebServer) -> None:
 
 @pytest.mark.timeout(180)
 def test_two_thousand_requests(server: WebServer) -> None:
-    """Of 2,000 requests at once each has its own id on its own lines, and one summary."""
+    """Each of 2,000 requests at once has its own id on its own lines, and one summary."""
     paths = {"/id": 1, "/stream": 3}
     requests = [(path, f"storm{path}{number}") for number in range(1000) for path in paths]
     answers = asyncio.run(storm(server.port, requests))

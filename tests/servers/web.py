@@ -1,4 +1,4 @@
-"""A web server of a test's own, its log, and a client that can break off."""
+"""A web server for tests, its log, and a client that can disconnect early."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 class WebServer(Server):
     """A web server.
 
-    :param words: the command line behind ``python``, with ``{port}`` where the port belongs.
+    :param words: the arguments of ``python``, with ``{port}`` in place of the port.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -41,7 +41,7 @@ class WebServer(Server):
         return self.get("/__lbheartbeat__").startswith(b"HTTP/1.1 200")
 
     def get(self, path: str, request_id: str = "ready", method: str = "GET") -> bytes:
-        """Send a request on a connection of its own, and return all that comes back."""
+        """Send a request on a connection of its own, and return the whole response."""
         with self.connect(path, request_id, method) as sock:
             chunks: list[bytes] = []
             while chunk := sock.recv(65536):
@@ -49,7 +49,7 @@ class WebServer(Server):
         return b"".join(chunks)
 
     def connect(self, path: str, request_id: str, method: str = "GET") -> socket.socket:
-        """Send a request, and return the connection before anything is read."""
+        """Send a request, and return the connection without reading."""
         sock = socket.create_connection(("127.0.0.1", self.port), 30)
         sock.sendall(head(path, request_id, method))
         return sock
@@ -61,7 +61,7 @@ class WebServer(Server):
         return [each for each in parsed if rid is None or each["Fields"].get("rid") == rid]
 
     def summary(self, rid: str) -> dict[str, Any]:
-        """Wait for the summary of a request, and return its fields; there must be one."""
+        """Wait for the summary of a request, and return its fields; there must be exactly one."""
 
         def summaries() -> list[dict[str, Any]]:
             return [each for each in self.lines(rid) if each["Type"] == "request.summary"]
@@ -73,7 +73,7 @@ class WebServer(Server):
 
 
 def head(path: str, request_id: str, method: str = "GET") -> bytes:
-    """Write the head of a request, after which the server closes the connection."""
+    """Write the head of a request that makes the server close the connection."""
     return (
         f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: {request_id}\r\n"
         "Connection: close\r\n\r\n"

@@ -1,1 +1,1 @@
-"""Real Redis and PostgreSQL, and the ways in which they fail."""
+"""Real Redis and PostgreSQL servers, and the ways they fail."""

@@ -1,4 +1,4 @@
-"""Heartbeats over one check, sync or async, and patience for what takes its own time."""
+"""Heartbeats with one check, sync or async, and waiting for conditions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Beats:
-    """Run heartbeats: on this thread, or all on one event loop, as an application would.
+    """Run heartbeats: in this thread, or all on one event loop, like an application.
 
     :param asynchronous: whether the application is one of an async framework.
     """
@@ -24,7 +24,7 @@ class Beats:
         self._runner = asyncio.Runner()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run something on the application's event loop."""
+        """Run a function on the application's event loop."""
         return self._runner.run(coroutine)
 
     def says(self, check: Callable[[], Any], timeout: float | None = 20) -> dict[str, str]:
@@ -53,9 +53,9 @@ def check_threads() -> list[threading.Thread]:
 
 
 def wait_until(condition: Callable[[], bool], timeout: float = 20) -> None:
-    """Ask again and again, for what tells nobody that it has come about.
+    """Poll until a condition holds that sends no notification.
 
-    :raises TimeoutError: it has not.
+    :raises TimeoutError: It still does not hold.
     """
     end = time.monotonic() + timeout
     while not condition():

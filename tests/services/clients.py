@@ -34,7 +34,7 @@ class Clients:
             self.engine = create_engine(database_url(postgres_port))
 
     def by_hand(self, checks: Any, migrate: Any) -> dict[Callable[..., Any], tuple[Any, ...]]:
-        """Return the checks of an adapter's module, with what each is given."""
+        """Return the checks of an adapter's module, with the object that each is given."""
         return {
             checks.check_redis_connected: (self.redis,),
             checks.check_database_connected: (self.engine,),
@@ -52,7 +52,7 @@ class Clients:
 
 
 class Application(Beats):
-    """An application with an engine, by the name of its driver and ``-async`` for an async one."""
+    """An application with an engine, given the driver's name, with ``-async`` for an async one."""
 
     def __init__(self, driver: str) -> None:
         super().__init__(asynchronous=driver.endswith("-async"))
@@ -60,7 +60,7 @@ class Application(Beats):
         self._engine: Any = None
 
     def engine(self, port: int, database: str = "postgres", user: str = "postgres:hunter2") -> Any:
-        """Make its engine, which is disposed of at the end."""
+        """Create its engine, which is disposed of at the end."""
         create = create_async_engine if self.asynchronous else create_engine
         url = f"postgresql+{self.driver}://{user}@127.0.0.1:{port}/{database}"
         self._engine = create(url)

@@ -1,4 +1,4 @@
-"""Fixtures of the adapters' tests: an application whose backing services can be taken away."""
+"""Fixtures of the adapters' tests: an application whose backing services can fail."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def proxies(
     postgres_server: PostgresServer,
     proxy: Callable[[Server], FaultProxy],
 ) -> list[FaultProxy]:
-    """What stands between the application and its Redis and PostgreSQL."""
+    """The proxies between the application and its Redis and PostgreSQL."""
     return [proxy(redis_server), proxy(postgres_server)]
 
 
@@ -52,7 +52,7 @@ def service(
     start: Callable[[str, int, int], Service],
     proxies: list[FaultProxy],
 ) -> Service:
-    """Each application, whose first heartbeat has been healthy."""
+    """Each application, after a first healthy heartbeat."""
     service = start(request.param, *(each.port for each in proxies))
     assert service.heartbeat() == HEALTHY
     return service

@@ -22,13 +22,13 @@ class FaultProxy:
     """Forward 127.0.0.1:``port`` to a server's port, until a test sets another mode.
 
     - ``pass``: forward;
-    - ``silent``: accept, and answer nothing; what was held goes on when the mode is ``pass`` again;
-    - ``refuse``: listen no more;
+    - ``silent``: accept, and answer nothing; held data is sent when the mode is ``pass`` again;
+    - ``refuse``: stop listening;
     - ``reset``: RST; ``close``: FIN, after the client's first words;
     - ``garbage``: answer nonsense;
-    - ``cut``: close within the first answer.
+    - ``cut``: close in the middle of the first answer.
 
-    Open connections last in the first two modes only.
+    Open connections survive in the first two modes only.
 
     :param upstream: the server's port.
     """
@@ -46,7 +46,7 @@ class FaultProxy:
 
     @property
     def mode(self) -> Mode:
-        """What happens to connections; it is in force when the assignment returns."""
+        """What happens to connections; it applies as soon as the assignment returns."""
         return self._mode
 
     @mode.setter
@@ -56,7 +56,7 @@ class FaultProxy:
             self._changed.notify_all()
             if mode in BROKEN:
                 for client in self._clients:
-                    with contextlib.suppress(OSError):  # it has gone away
+                    with contextlib.suppress(OSError):  # the client has gone
                         client.shutdown(socket.SHUT_RD)  # wakes its thread, which closes it
         if mode == "refuse":
             self._close()
@@ -82,9 +82,9 @@ class FaultProxy:
     def _serve(self, client: socket.socket) -> None:
         with self._changed:
             self._clients.add(client)
-        with client, contextlib.suppress(OSError):  # one side went away: so does the other
+        with client, contextlib.suppress(OSError):  # one side has gone: close the other too
             self._hold()
-            if self.mode in ("close", "garbage"):  # without the server: it may be down
+            if self.mode in ("close", "garbage"):  # without the server, which may be down
                 client.recv(65536)
                 client.sendall(GARBAGE if self.mode == "garbage" else b"")
             elif self.mode in ("pass", "cut"):
@@ -96,7 +96,7 @@ class FaultProxy:
             self._clients.discard(client)
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
-        with selectors.DefaultSelector() as selector:  # select() takes no descriptor past 1023
+        with selectors.DefaultSelector() as selector:  # select() accepts no descriptor above 1023
             selector.register(client, selectors.EVENT_READ, (client, server))
             selector.register(server, selectors.EVENT_READ, (server, client))
             while True:
@@ -120,7 +120,7 @@ class FaultProxy:
 
 @contextlib.contextmanager
 def black_hole() -> Generator[int]:
-    """Give a port whose SYNs Linux drops: connect() hangs, as behind a firewall."""
+    """Yield a port whose SYNs Linux drops: connect() hangs, as behind a firewall."""
     with contextlib.ExitStack() as sockets:
         listener = sockets.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))

@@ -1,6 +1,6 @@
-"""Pytest fixtures of the servers and of a network that fails, for every folder of tests.
+"""Pytest fixtures of the servers and of a failing network, for every folder of tests.
 
-A server starts when the first test asks for it and serves the whole run; each test gets it
+A server starts for the first test that uses it and serves the whole run; each test gets it
 running, and may stop or kill it.
 """
 
@@ -16,7 +16,7 @@ from tests.services.servers import PostgresServer, RedisServer, Server
 
 @pytest.fixture(scope="session")
 def redis_session() -> Iterator[RedisServer]:
-    """One Redis for the whole run; tests ask for ``redis_server``."""
+    """One Redis for the whole run; tests use ``redis_server``."""
     server = RedisServer()
     yield server
     server.close()
@@ -24,7 +24,7 @@ def redis_session() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def postgres_session() -> Iterator[PostgresServer]:
-    """One PostgreSQL for the whole run; tests ask for ``postgres_server``."""
+    """One PostgreSQL for the whole run; tests use ``postgres_server``."""
     server = PostgresServer()
     yield server
     server.close()
@@ -32,21 +32,21 @@ def postgres_session() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def redis_server(redis_session: RedisServer) -> RedisServer:
-    """A Redis that answers, whatever the test before has done to it."""
+    """A running Redis, whatever the previous test has done to it."""
     redis_session.start()
     return redis_session
 
 
 @pytest.fixture
 def postgres_server(postgres_session: PostgresServer) -> PostgresServer:
-    """A PostgreSQL that answers, whatever the test before has done to it."""
+    """A running PostgreSQL, whatever the previous test has done to it."""
     postgres_session.start()
     return postgres_session
 
 
 @pytest.fixture
 def proxy() -> Iterator[Callable[[Server], FaultProxy]]:
-    """Make a ``FaultProxy`` in front of a server; it is closed after the test."""
+    """Create a ``FaultProxy`` in front of a server; it is closed after the test."""
     made: list[FaultProxy] = []
 
     def make(server: Server) -> FaultProxy:
@@ -55,4 +55,4 @@ def proxy() -> Iterator[Callable[[Server], FaultProxy]]:
 
     yield make
     for each in made:
-        each.mode = "refuse"  # which ends its connections, too
+        each.mode = "refuse"  # this also closes its connections

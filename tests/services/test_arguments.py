@@ -1,4 +1,4 @@
-"""Arguments that make no sense are refused at start-up, by every adapter that takes them."""
+"""Invalid arguments are refused at start-up, by every adapter that accepts them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.adapters.harness import FRAMEWORKS
 
 
 class Core(Endpoints):
-    """What the adapters' extensions share."""
+    """The common part of the adapters' extensions."""
 
     def __init__(self, db: Any = None, redis: Any = None, migrate: Any = None, **more: Any) -> None:
         super().__init__(**more)
@@ -56,7 +56,7 @@ ALEMBIC = "a Flask-Migrate extension, an alembic.config.Config"
 def test_a_wrong_argument(
     extension: Any, argument: str, value: object, shown: str, remedy: str
 ) -> None:
-    """The error names the argument, its type, its value without a secret, and the remedy."""
+    """The error names the argument, its type, its masked value, and the remedy."""
     engine = {"db": sqlalchemy.create_engine("sqlite://")} if argument == "migrate" else {}
     given = {"registry": CheckRegistry(), argument: value, **engine}
     with pytest.raises(
@@ -68,12 +68,12 @@ def test_a_wrong_argument(
 
 @pytest.mark.parametrize("extension", EXTENSIONS, ids=lambda each: each.__module__)
 def test_a_list_given_as_text(extension: Any) -> None:
-    """A text of silenced ids is one id, or several with commas between them."""
+    """A text of silenced ids is one id, or several separated by commas."""
     given = extension(silenced_checks="acme.E001, acme.E002")
     assert set(given.silenced_checks) == {"acme.E001", "acme.E002"}
 
 
 def test_a_check_that_is_none() -> None:
-    """What can't be called is refused as a check: a name in its place says how to give one."""
+    """An object that can't be called is refused as a check; if it is a name, with the remedy."""
     with pytest.raises(TypeError, match="a check is of type str; set it to a function"):
         CheckRegistry().register("redis")  # type: ignore[call-overload] # that is the fault

@@ -1,6 +1,6 @@
 """Celery: the ids and summaries of tasks, the lines of worker and beat, the liveness file.
 
-One worker of each pool lives through all that may happen to tasks; the tests read what it wrote.
+One worker of each pool runs tasks that end in every possible way; the tests read its output.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.services.apps.celery import ExpectedError, GreenletExit, app, ends, q
 from tests.services.beats import wait_until
 from tests.services.servers import RedisServer
 
-# What the endings of apps/celery.py come to: state, errno, severity and message of each run.
+# The expected state, errno, severity and message of each run, by the endings of apps/celery.py.
 ENDINGS: dict[str, list[tuple[str, int, int, str | None]]] = {
     "well": [("SUCCESS", 0, 6, None)],
     "error": [("FAILURE", 500, 3, "broken")],
@@ -66,20 +66,20 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "kill": {"link_error": quick.si()},
 }
 
-# Headers that arrive, and whether the task takes them.
+# Headers that arrive, and whether the task accepts them.
 CARRIED = {"from-elsewhere": True, "a\nb": False, "": False, "x" * 201: False, "é": False}
 NO_IDS: list[Any] = [None, 17, ["a"], {"a": 1}]
 
-PLAIN = {"", "worker: Warm shutdown (MainProcess)"}  # what Celery writes past all logging
+PLAIN = {"", "worker: Warm shutdown (MainProcess)"}  # Celery writes these without logging
 
 
 class Worker(WebServer):
-    """A worker of apps/celery.py, or its beat, with a Redis of its own."""
+    """A worker of apps/celery.py, or its beat, with its own Redis."""
 
     def __init__(self, redis: RedisServer, *words: str, **environ: str) -> None:
         super().__init__(())
         module = "tests.services.apps.celery"
-        # Where observe() configures logging, Celery warns of root before it is asked to.
+        # If observe() configures logging, Celery warns about root before it is asked not to.
         ignore = () if "LOGGER_NAME" in environ else ("-W", "ignore:::celery.platforms")
         self.words = (*ignore, "-m", "celery", "--quiet", "-A", module, *words)
         self.liveness_file = self.dir / "alive"
@@ -101,7 +101,7 @@ class Worker(WebServer):
 
 
 class Life:
-    """All that one worker has been sent, and has written until it was stopped."""
+    """Everything that one worker received and wrote until it was stopped."""
 
     def __init__(self, pool: str, redis: RedisServer) -> None:
         self.pool = pool
@@ -111,7 +111,7 @@ class Life:
         self.worker = Worker(redis, "worker", "--without-mingle", *words, **environ)
 
     def run(self) -> None:
-        """Start the worker, send, wait, and stop it."""
+        """Start the worker, send tasks, wait, and stop it."""
         self.worker.start()
         self.send_all()
         expected = sum(map(len, POOLS[self.pool].values())) + len(CARRIED) + len(NO_IDS)
@@ -157,7 +157,7 @@ class Life:
 
 
 def request(request_id: str, action: Callable[[], object]) -> None:
-    """Have something done by a web request."""
+    """Call a function within a web request."""
 
     def application(environ: Any, start_response: Any) -> list[bytes]:
         action()
@@ -171,7 +171,7 @@ def request(request_id: str, action: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def without_observer() -> Generator[None]:
-    """Send tasks as a process does that observes nothing."""
+    """Send tasks from a process that does not use dockerflow."""
     signals.before_task_publish.disconnect(tasks.send_request_id)
     yield
     signals.before_task_publish.connect(tasks.send_request_id)
@@ -209,7 +209,7 @@ def life(request: pytest.FixtureRequest, redis: RedisServer) -> Iterator[Life]:
 
 @contextlib.contextmanager
 def started(worker: Worker, *sign: str) -> Generator[Worker]:
-    """Run a worker or beat, once it has written a line, or is ready."""
+    """Run a worker or beat, and wait until it has written a line, or is ready."""
     worker.sign = (sign[0], sign[1]) if sign else None
     with contextlib.closing(worker):
         worker.start()
@@ -217,7 +217,7 @@ def started(worker: Worker, *sign: str) -> Generator[Worker]:
 
 
 def test_one_summary_of_each_run(life: Life) -> None:
-    """However a run ends, there is one summary of it, with the id of the request that sent it."""
+    """However a run ends, it has one summary, with the id of the request that sent it."""
     for how, expected in POOLS[life.pool].items():
         lines = [each for each in life.summaries() if each["Fields"]["task_id"] == life.sent[how]]
         assert len(lines) == len(expected), (how, lines)
@@ -236,16 +236,16 @@ def test_one_summary_of_each_run(life: Life) -> None:
 
 
 def test_ids_go_on(life: Life) -> None:
-    """What a task sends has its id: a later one, a chain, a group, a chord, an error callback."""
+    """Tasks that a task sends have its id: later ones, chains, groups, chords, error callbacks."""
     lines = [each["Fields"] for each in life.summaries() if each["Fields"]["rid"] == "sends"]
     assert Counter(each["task"] for each in lines) == {"sends": 1, "ends": 1, "quick": 9}
-    if life.pool == "prefork":  # whose parent sends the error callback of what was killed
+    if life.pool == "prefork":  # its parent sends the error callback of a killed task
         lines = [each["Fields"] for each in life.summaries() if each["Fields"]["rid"] == "kill"]
         assert [each["task"] for each in lines] == ["ends", "quick"]
 
 
 def test_ids_that_arrive(life: Life) -> None:
-    """A task takes an id that is one, and otherwise its own; protocol 1 carries it as well."""
+    """A task accepts a valid id, and otherwise uses its own; protocol 1 carries it as well."""
     rids = {each["Fields"]["task_id"]: each["Fields"]["rid"] for each in life.summaries()}
     for value, is_taken in CARRIED.items():
         task_id = life.sent[repr(value)]
@@ -256,19 +256,19 @@ def test_ids_that_arrive(life: Life) -> None:
 
 
 def test_lines_of_a_task(life: Life) -> None:
-    """The lines of a task have its id, Celery's own of a failure too; Celery says nothing else."""
+    """All lines of a task have its id, also Celery's own of a failure, its only one."""
     lines = [each for each in life.worker.lines("error") if each["Type"] != "task.summary"]
     assert [each["Type"] for each in lines] == ["app", "celery.app.trace"]
     assert "raised unexpected: ValueError('broken')" in lines[1]["Fields"]["msg"]
     assert lines[1]["Fields"]["traceback"].startswith("Uncaught exception:")
     said = [each["Fields"]["msg"] for each in life.worker.lines() if "msg" in each["Fields"]]
     assert [text for text in said if " received" in text or " succeeded in " in text] == []
-    # A task may put another id into the context: it is gone with the task.
+    # A task may put another id into the context: it is removed after the task.
     assert "left behind" not in {each["Fields"]["rid"] for each in life.worker.lines()}
 
 
 def test_all_lines_are_json(life: Life) -> None:
-    """From start to stop each line is JSON, once, but for what Celery writes past all logging."""
+    """Each line is JSON and occurs once, except for the text that Celery writes without logging."""
     lines = life.worker.log.splitlines()
     assert {each for each in lines if not each.startswith("{")} <= PLAIN
     assert max(Counter(each for each in lines if each not in PLAIN).values()) == 1
@@ -279,12 +279,12 @@ def test_all_lines_are_json(life: Life) -> None:
 
 
 def test_liveness_file_of_a_worker_that_has_stopped(life: Life) -> None:
-    """A worker in good order takes its liveness file away."""
+    """A working worker removes its liveness file when it stops."""
     assert not life.worker.liveness_file.exists()
 
 
 def test_liveness_file_of_a_worker_that_takes_no_tasks(tmp_path: pathlib.Path) -> None:
-    """A heartbeat before the worker is ready, or after it has stopped, makes no file."""
+    """A heartbeat before the worker is ready, or after it has stopped, creates no file."""
     file = LivenessFile(tmp_path / "alive")
     file.touch()
     assert not file.path.exists()
@@ -296,7 +296,7 @@ def test_liveness_file_of_a_worker_that_takes_no_tasks(tmp_path: pathlib.Path) -
 
 
 def test_broker_down_at_start() -> None:
-    """A worker waits for its broker in JSON; the liveness file says when it is ready."""
+    """A worker that waits for its broker logs JSON; it has its liveness file when it is ready."""
     with contextlib.closing(RedisServer()) as redis:
         worker = Worker(redis, "worker", "--loglevel", "INFO", "--pool", "solo")
         with started(worker, "celery.worker.consumer.consumer", "Cannot connect"):
@@ -304,12 +304,12 @@ def test_broker_down_at_start() -> None:
             redis.start()
             wait_until(worker.liveness_file.exists)
             worker.kill()
-            assert worker.liveness_file.exists()  # it stays, and ages
+            assert worker.liveness_file.exists()  # it stays, and grows old
             assert {each for each in worker.log.splitlines() if not each.startswith("{")} <= PLAIN
 
 
 def test_liveness_file_that_cannot_be_written(redis: RedisServer) -> None:
-    """The worker says once what is wrong with it, and takes tasks; --loglevel counts."""
+    """The worker reports each of its problems once, and runs tasks; --loglevel applies."""
     words = ("worker", "--loglevel", "ERROR", "--pool", "solo")
     worker = Worker(redis, *words, LIVENESS_FILE="/dev/null/alive")
     with started(worker, "dockerflow.celery", "liveness_file"):
@@ -326,13 +326,13 @@ def test_liveness_file_that_cannot_be_written(redis: RedisServer) -> None:
         assert well == ["task.summary"]
 
 
-@pytest.mark.skipif(VERSION < (5, 5), reason="this Celery tells nobody")
+@pytest.mark.skipif(VERSION < (5, 5), reason="this Celery sends no signal for it")
 def test_cold_shutdown(redis: RedisServer) -> None:
-    """A run that the worker cancels at a cold shutdown is to be tried again, says Celery."""
+    """A run that the worker cancels at a cold shutdown is to be retried, as Celery says."""
     worker = Worker(redis, "worker", "--loglevel", "INFO", "--concurrency", "1")
     with started(worker):
         request("cancelled", functools.partial(ends.delay, "sleep"))
-        # The run has begun in its process; what the parent cancels is what it knows of.
+        # The run has begun in its process, and the parent, which cancels it, has been notified.
         wait_until(lambda: any((app.control.inspect().active() or {}).values()))
         worker.stop_signal = signal.SIGQUIT
         worker.stop()
@@ -343,7 +343,7 @@ def test_cold_shutdown(redis: RedisServer) -> None:
 
 
 def test_format_that_is_none(redis: RedisServer) -> None:
-    """A worker whose logging can't be configured does not start, and says what to set."""
+    """A worker whose logging can't be configured does not start, and names the remedy."""
     worker = Worker(redis, "worker", "--pool", "solo", DOCKERFLOW_LOG_FORMAT="gpc")
     with contextlib.closing(worker), pytest.raises(RuntimeError, match=r"gpc.*mozlog, gcp"):
         worker.start()
@@ -351,7 +351,7 @@ def test_format_that_is_none(redis: RedisServer) -> None:
 
 def test_beat(redis: RedisServer) -> None:
     """All lines of beat are JSON; it has no liveness file."""
-    # The default scheduler may read its file when a signal has closed it already.
+    # A signal may already have closed the file when the default scheduler reads it.
     beat = Worker(redis, "beat", "--loglevel", "INFO", "--scheduler", "celery.beat:Scheduler")
     with started(beat, "celery.beat", "Sending due task often (quick)"):
         beat.stop()
@@ -366,7 +366,7 @@ def test_beat(redis: RedisServer) -> None:
 
 @pytest.fixture
 def eager(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """The summaries of tasks that run at once."""
+    """The summaries of tasks that are run eagerly."""
     caplog.set_level(logging.INFO)
     app.conf.task_always_eager = True
     yield lambda: [vars(each) for each in caplog.records if each.name == "task.summary"]
@@ -375,7 +375,7 @@ def eager(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[dict[s
 
 @pytest.mark.parametrize("propagates", [False, True])
 def test_eager(eager: Callable[[], list[dict[str, Any]]], propagates: bool) -> None:
-    """A task that runs at once has its caller's id, and leaves the caller's context as it was."""
+    """An eager task has its caller's id, and leaves the caller's context unchanged."""
     raised = (ValueError, ExpectedError, Retry) if propagates else ()
     expected = {"well": "SUCCESS", "error": "FAILURE", "expected": "FAILURE", "context": "SUCCESS"}
 
@@ -394,14 +394,14 @@ def test_eager(eager: Callable[[], list[dict[str, Any]]], propagates: bool) -> N
 
 
 def test_eager_retry(eager: Callable[[], list[dict[str, Any]]]) -> None:
-    """A retry runs at once, too, within the run that asks for it."""
+    """A retry of an eager task runs at once, too, within the first run."""
     request("caller", lambda: ends.delay("retry"))
     found = [(each["state"], each["retries"], each["rid"]) for each in eager()]
     assert sorted(found) == [("RETRY", 0, "caller"), ("SUCCESS", 1, "caller")]
 
 
 def test_killed_greenlet(eager: Callable[[], list[dict[str, Any]]]) -> None:
-    """A task of the gevent pool is terminated by an exception."""
+    """In the gevent pool, an exception terminates a task."""
     with pytest.raises(GreenletExit):
         ends.apply(("killed greenlet",))
     found = [(each["state"], each["errno"], each["msg"]) for each in eager()]
@@ -421,7 +421,7 @@ def test_eager_outside_any_request(eager: Callable[[], list[dict[str, Any]]]) ->
 def test_log_filter_that_fails(
     eager: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A task doesn't notice that its summary can't be written."""
+    """A summary that can't be written does not affect its task."""
 
     def fail(record: logging.LogRecord) -> bool:
         raise RuntimeError("filter")
@@ -438,7 +438,7 @@ def test_log_filter_that_fails(
 
 
 def test_observe_twice(eager: Callable[[], list[dict[str, Any]]]) -> None:
-    """An application that is observed again writes no more for it."""
+    """Observing an application again adds no output."""
     observe(app)
     quick.delay()
     assert len(eager()) == 1

@@ -1,4 +1,4 @@
-"""The SQLAlchemy checks against a real PostgreSQL, and the ways it fails."""
+"""The SQLAlchemy checks with a real PostgreSQL, and the ways it fails."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_faults_of_the_network(
 def test_silence(
     app: Application, postgres_server: PostgresServer, proxy: Callable[[Server], FaultProxy]
 ) -> None:
-    """Silence is the clock's affair, and the check recovers from it."""
+    """A server that doesn't answer runs into the time limit, and the check recovers."""
     between = proxy(postgres_server)
     check = database_check(app.engine(between.port))
     assert app.says(check) == {}
@@ -62,7 +62,7 @@ def test_silence(
 
 @pytest.mark.parametrize("noticed", [True, False])
 def test_restart(app: Application, postgres_server: PostgresServer, *, noticed: bool) -> None:
-    """A connection that a restart has cut is no failure, whether a heartbeat saw it or not."""
+    """A connection that a restart has cut causes no failure, whether a heartbeat saw it or not."""
     check = database_check(app.engine(postgres_server.port))
     assert app.says(check) == {}
     postgres_server.kill()
@@ -73,7 +73,7 @@ def test_restart(app: Application, postgres_server: PostgresServer, *, noticed: 
 
 
 def test_connections(app: Application, postgres_server: PostgresServer) -> None:
-    """Heartbeats use a connection of the application's pool and give it back."""
+    """Heartbeats use a connection of the application's pool and return it."""
     check = database_check(app.engine(postgres_server.port))
     for _ in range(20):
         assert app.says(check) == {}
@@ -81,7 +81,7 @@ def test_connections(app: Application, postgres_server: PostgresServer) -> None:
 
 
 def test_refused_by_the_server(app: Application, postgres_server: PostgresServer) -> None:
-    """What the server says of an unknown database is in the message."""
+    """The server's message about an unknown database is shown."""
     said = app.says(database_check(app.engine(postgres_server.port, "nowhere")))
     assert list(said) == ["E008"]
     assert 'database "nowhere"' in said["E008"]
@@ -128,7 +128,7 @@ def test_connect_is_called(error: Exception, messages: dict[str, str], owner: st
     ],
 )
 def test_a_password_is_not_shown(user: str, text: str, masked: str) -> None:
-    """A password that an error repeats is masked wherever it stands, also an unescaped ``@``."""
+    """A password in an error is masked wherever it appears, also with an unescaped ``@``."""
     engine = create_engine(f"postgresql+psycopg://{user}@host/db")
     error = exc.OperationalError("SELECT 1", {}, Exception(text))
     with mock.patch.object(engine, "connect", side_effect=error):
@@ -141,7 +141,7 @@ def test_a_password_is_not_shown(user: str, text: str, masked: str) -> None:
     "password", ["12@hunter2", r"12@hunter2\34", "12@hunter2/34", "12@hunter2#34"]
 )
 def test_a_password_that_a_driver_takes_for_a_host(driver: str, password: str) -> None:
-    """No driver shows the part of a password that an unescaped ``@`` has made a host's name."""
+    """If a driver takes a password with an unescaped ``@`` for a host name, it is not shown."""
     with Application(driver) as app:
         said = app.says(database_check(app.engine(1, user=f"u:{password}")))
     assert list(said) == ["E008"]

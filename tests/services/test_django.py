@@ -1,4 +1,4 @@
-"""Django's connections, pools, caches and commands, over a real Redis and PostgreSQL."""
+"""Django's connections, pools, caches and commands, with a real Redis and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ each_kind = pytest.mark.parametrize("service", ["django-wsgi", "django-asgi"], i
 def test_connections_are_closed(
     service: Service, postgres_server: PostgresServer, redis_server: RedisServer
 ) -> None:
-    """Heartbeats leave no connection behind on the servers; django-redis keeps one in its pool."""
-    gc.disable()  # which would close what is forgotten
+    """Heartbeats leave no connection open on the servers; django-redis keeps one in its pool."""
+    gc.disable()  # it would close forgotten ones
     try:
         for _ in range(5):
             assert service.heartbeat() == HEALTHY
@@ -46,7 +46,7 @@ def test_connections_are_closed(
 def test_kept_connection(
     service: Service, postgres_server: PostgresServer, timeout: float | None
 ) -> None:
-    """A connection that the application has kept, and a restart has cut, is no failure."""
+    """A connection that the application has kept, and a restart has cut, causes no failure."""
     service.configure(DOCKERFLOW_CHECK_TIMEOUT=timeout)
     connections["default"].ensure_connection()
     postgres_server.kill()
@@ -58,9 +58,9 @@ def test_kept_connection(
 def test_pool(
     postgres_server: PostgresServer, redis_server: RedisServer, tmp_path: pathlib.Path
 ) -> None:
-    """A check takes its connection from Django's pool, all of which a restart may have cut.
+    """A check takes its connection from Django's pool, even if a restart has cut all of them.
 
-    When the pool gives none in its own time, the check says so.
+    If the pool returns none within its own timeout, the check fails.
     """
     pool: dict[str, Any] = {"OPTIONS": {"pool": {"timeout": 3}}, "CONN_MAX_AGE": 0}
     service = DjangoService(tmp_path, redis_server.port, postgres_server.port, **pool)
@@ -73,7 +73,7 @@ def test_pool(
         own.ensure_connection()
         own.close()
         with contextlib.closing(own.pool):
-            own.pool.wait()  # until its four connections are there
+            own.pool.wait()  # until its four connections are open
             assert service.heartbeat() == {}
             postgres_server.kill()
             postgres_server.start()
@@ -98,16 +98,16 @@ def test_misplaced_passwords(
     tmp_path: pathlib.Path,
     wrong: dict[str, Any],
 ) -> None:
-    """Part of a password that an unescaped ``@`` has made another setting is not shown."""
+    """If an unescaped ``@`` moves part of a password into another setting, it is not shown."""
     ports = redis_server.port, postgres_server.port
     with contextlib.closing(DjangoService(tmp_path, *ports, **wrong)) as service:
-        found = service.heartbeat()  # which looks for hunter2
+        found = service.heartbeat()  # it looks for hunter2
     assert found == {"check_database_connected": ["E001"], "check_migrations_applied": ["I001"]}
 
 
 @pytest.mark.parametrize("service", ["django-wsgi"], indirect=True)
 def test_manage_commands(service: Service, proxies: list[FaultProxy]) -> None:
-    """manage.py check works while all services are down, and tells of a database when asked."""
+    """manage.py check works while all services are down, and checks a database on request."""
     for each in proxies:
         each.mode = "refuse"
     call_command("check", stdout=io.StringIO())
@@ -117,7 +117,7 @@ def test_manage_commands(service: Service, proxies: list[FaultProxy]) -> None:
 
 @each_kind
 def test_several_caches(service: Service, redis_server: RedisServer) -> None:
-    """Of several caches each is checked that has a Redis."""
+    """Of several caches, each one with a Redis is checked."""
     locations = (redis_server.url, redis_server.url.replace("hunter2", "wrong"))
     caches = {
         name: {"BACKEND": backend, "LOCATION": location}

@@ -22,7 +22,7 @@ print(sorted(libraries & {name.partition(".")[0] for name in sys.modules}))
 
 
 def test_importing_the_checks_imports_no_library() -> None:
-    """The modules of the checks can be imported where none of the libraries is."""
+    """The modules of the checks can be imported without any of the libraries."""
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -44,7 +44,7 @@ def test_a_missing_library(
     library: str,
     adapter_extra: str,
 ) -> None:
-    """Who asks for a check without its library is told which extra to install."""
+    """Requesting a check without its library raises an error that names the extra to install."""
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ModuleNotFoundError) as caught:
         function(None)

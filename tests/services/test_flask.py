@@ -1,4 +1,4 @@
-"""Flask's extensions that bring a Redis, databases or their migrations."""
+"""Flask extensions that provide a Redis, databases or migrations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.services.service import write_migrations
 
 @pytest.fixture
 def app(tmp_path: pathlib.Path) -> Iterator[Flask]:
-    """An application beside a folder of migrations; its engines are disposed of after the test."""
+    """An application next to a folder of migrations; its engines are disposed of after the test."""
     write_migrations(tmp_path)
     app = Flask("shop")
     yield app
@@ -41,7 +41,7 @@ def stamp(app: Flask, bind: str | None = None, table: str = "alembic_version") -
 
 
 def test_flask_redis(redis_server: RedisServer) -> None:
-    """Flask-Redis's extension is checked like a client, also where its init_app() comes later."""
+    """Flask-Redis's extension is checked like a client, even if its init_app() comes later."""
     app = Flask("shop")
     app.config["REDIS_URL"] = redis_server.url
     store = FlaskRedis()
@@ -56,7 +56,7 @@ def test_flask_redis(redis_server: RedisServer) -> None:
 
 @pytest.mark.parametrize("alone", [False, True])
 def test_binds(app: Flask, postgres_server: PostgresServer, *, alone: bool) -> None:
-    """All binds of Flask-SQLAlchemy are asked, with a default database or alone, and named."""
+    """All binds of Flask-SQLAlchemy are checked and named, with or without a default database."""
     if not alone:
         app.config["SQLALCHEMY_DATABASE_URI"] = postgres_server.url()
     nowhere = "postgresql+psycopg://127.0.0.1:1/nowhere"
@@ -68,7 +68,7 @@ def test_binds(app: Flask, postgres_server: PostgresServer, *, alone: bool) -> N
 
 
 def test_version_table(app: Flask, tmp_path: pathlib.Path) -> None:
-    """The version table that Flask-Migrate was given is the one that is read."""
+    """The version table configured in Flask-Migrate is the one that is read."""
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path / 'shop.db'}"
     migrate = Migrate(app, SQLAlchemy(app), directory=str(tmp_path), version_table="shop_version")
     Dockerflow(app, migrate=migrate, registry=CheckRegistry())
@@ -78,7 +78,7 @@ def test_version_table(app: Flask, tmp_path: pathlib.Path) -> None:
 
 
 def test_migrations_of_binds(app: Flask, tmp_path: pathlib.Path) -> None:
-    """Without a default database the migrations of all binds are looked at, and named."""
+    """Without a default database the migrations of all binds are checked, and named."""
     binds = {name: f"sqlite:///{tmp_path / name}.db" for name in ("one", "two")}
     app.config["SQLALCHEMY_BINDS"] = binds
     migrate = Migrate(app, SQLAlchemy(app), directory=str(tmp_path))

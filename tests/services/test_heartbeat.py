@@ -1,4 +1,4 @@
-"""Every framework's heartbeat over its backing services, and the ways they fail."""
+"""Every framework's heartbeat with its backing services, and the ways they fail."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def set_mode(proxies: list[FaultProxy], mode: Mode) -> None:
 
 @pytest.mark.parametrize("mode", BROKEN)
 def test_faults(service: Service, proxies: list[FaultProxy], mode: Mode) -> None:
-    """Whatever happens to the lines, each check says so, the pages go on, and it recovers."""
+    """Whatever happens to the connections, each check fails, other pages work, and it recovers."""
     set_mode(proxies, mode)
     found = service.heartbeat()
-    if mode == "garbage":  # may be either to a client of Redis
+    if mode == "garbage":  # a client of Redis may report either
         assert found["check_redis_connected"] in (["E004"], ["E010"])
         found["check_redis_connected"] = ["E004"]
     assert found == service.down
@@ -36,7 +36,7 @@ def test_faults(service: Service, proxies: list[FaultProxy], mode: Mode) -> None
 
 
 def test_silence(service: Service, proxies: list[FaultProxy]) -> None:
-    """Silent services cost no more than a thread for each check, and are well when they speak."""
+    """Services that don't answer cost one thread for each check, which recover with them."""
     service.configure(DOCKERFLOW_CHECK_TIMEOUT=0.5)
     set_mode(proxies, "silent")
     for _ in range(3):
@@ -48,7 +48,7 @@ def test_silence(service: Service, proxies: list[FaultProxy]) -> None:
 
 
 def test_pages_while_a_heartbeat_waits(service: Service, proxies: list[FaultProxy]) -> None:
-    """While a heartbeat waits for services that say nothing, the other pages answer."""
+    """While a heartbeat waits for services that don't answer, the other pages do."""
     set_mode(proxies, "silent")
     with ThreadPoolExecutor() as executor:
         waiting = executor.submit(service.heartbeat)
@@ -76,7 +76,7 @@ def test_killed_servers(
     postgres_server: PostgresServer,
     timeout: float | None,
 ) -> None:
-    """Servers that are killed and come back are well at the first heartbeat."""
+    """Servers that are killed and come back are ok at the first heartbeat."""
     service.configure(DOCKERFLOW_CHECK_TIMEOUT=timeout)
     redis_server.kill()
     postgres_server.kill()
@@ -89,7 +89,7 @@ def test_killed_servers(
 
 
 def test_migrations(service: Service, postgres_server: PostgresServer, clock: mock.Mock) -> None:
-    """A heartbeat notices that migrations were applied, and within a minute that they are gone."""
+    """A heartbeat notices new migrations at once, and reverted ones within a minute."""
     try:
         service.migrate(postgres_server)
         assert service.heartbeat() == {}
@@ -101,7 +101,7 @@ def test_migrations(service: Service, postgres_server: PostgresServer, clock: mo
 
 
 def test_kept_results(service: Service, proxies: list[FaultProxy], clock: mock.Mock) -> None:
-    """A kept result hides an outage until it has run out; an outage is never kept."""
+    """A kept result hides an outage until it expires; an outage is never kept."""
     service.configure(DOCKERFLOW_CHECK_KEEP=30)
     assert service.heartbeat() == HEALTHY
     set_mode(proxies, "refuse")
@@ -120,7 +120,7 @@ def test_kept_results(service: Service, proxies: list[FaultProxy], clock: mock.M
     "service", [name for name in NAMES if not name.startswith("django")], indirect=True
 )
 def test_checks_registered_by_hand(service: Service, proxies: list[FaultProxy]) -> None:
-    """The checks of the adapter can be registered with the client; Django's are in a setting."""
+    """The checks of the adapter can be registered with the client; Django's in a setting."""
     service.registry.clear_checks()
     for check, arguments in service.by_hand.items():
         service.registry.register_partial(check, *arguments)

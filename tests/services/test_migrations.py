@@ -1,4 +1,4 @@
-"""The Alembic checks against a real PostgreSQL and SQLite."""
+"""The Alembic checks with a real PostgreSQL and SQLite."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_heads(
     applied: list[str],
     missing: str,
 ) -> None:
-    """The heads that the database has not are told, in order."""
+    """The heads that the database lacks are listed, in order."""
     for revision, down in down_revisions.items():
         scripts.add(revision, down)
     stamp(engine, *applied)
@@ -105,7 +105,7 @@ def test_heads(
 
 
 def test_no_version_table(scripts: Directory, engine: Engine) -> None:
-    """A database without a version table lacks all migrations, and the table is not made."""
+    """A database without a version table lacks all migrations, and the table is not created."""
     scripts.add("aaa")
     assert says(scripts, engine) == {"W001": "Unapplied migrations found: aaa"}
     with engine.connect() as connection:
@@ -113,7 +113,7 @@ def test_no_version_table(scripts: Directory, engine: Engine) -> None:
 
 
 def test_dependencies(scripts: Directory, engine: Engine) -> None:
-    """A head that an applied revision depends on is applied, though the table doesn't name it."""
+    """A head that an applied revision depends on is applied, even if the table doesn't name it."""
     scripts.add("base_a")
     scripts.add("base_b")
     scripts.add("head_b", "base_b", "depends_on = 'base_a'")
@@ -124,7 +124,7 @@ def test_dependencies(scripts: Directory, engine: Engine) -> None:
 
 
 def test_ahead(scripts: Directory, engine: Engine) -> None:
-    """A database that is newer than the code is called that."""
+    """A database that is newer than the code is reported as such."""
     scripts.add("aaa")
     stamp(engine, "zzz")
     assert says(scripts, engine) == {
@@ -138,7 +138,7 @@ imported: list[str] = []
 def test_scripts_are_read_once_a_minute(
     scripts: Directory, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Scripts are kept for a minute; what changes in the database is noticed at once."""
+    """Scripts are kept for a minute; changes of the database are noticed at once."""
     scripts.add("aaa", more="import tests.services.test_migrations as t; t.imported.append('aaa')")
     imported.clear()
     for revisions, ids in (((), ["W001"]), (("aaa",), []), (("zzz",), ["W001"]), (("aaa",), [])):
@@ -154,7 +154,7 @@ def test_scripts_are_read_once_a_minute(
 def test_other_version_locations(
     scripts: Directory, engine: Engine, tmp_path: pathlib.Path
 ) -> None:
-    """Migrations may be in several directories, of which some are nested."""
+    """Migrations may be in several directories, some of them nested."""
     other = Directory(tmp_path / "other")
     scripts.add("aaa")
     other.add("bbb")
@@ -169,7 +169,7 @@ def test_other_version_locations(
 
 
 def test_nothing_of_the_process_changes(scripts: Directory, engine: Engine) -> None:
-    """A check adds nothing to the import path or to the configuration."""
+    """A check changes neither the import path nor the configuration."""
     scripts.ini.write_text(f"{INI}prepend_sys_path = {scripts.path}\npath_separator = os\n")
     (scripts.path / "of_the_migrations.py").write_text("")
     scripts.add("aaa", more="import of_the_migrations")
@@ -204,7 +204,7 @@ def test_scripts_that_cannot_be_read(
     revisions: dict[str, tuple[str | None, str]],
     reason: str,
 ) -> None:
-    """What Alembic raises is the reason, and what scripts raise is shown by its type alone."""
+    """An exception of Alembic is shown with its text, one of a script only with its type."""
     if ini is None:
         scripts.ini.unlink()
     else:
@@ -223,7 +223,7 @@ def test_scripts_that_cannot_be_read(
 def test_what_a_script_raises(
     scripts: Directory, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log has the text and the traceback of what a script raises, with URLs masked."""
+    """The log has the text and the traceback of a script's exception, with URLs masked."""
     caplog.set_level("INFO")
     scripts.add("aaa", more="raise OSError('no table in postgresql://u:hunter2@host')")
     with Beats(asynchronous=False) as beats:
@@ -240,7 +240,7 @@ def test_postgres(
     proxy: Callable[[Server], FaultProxy],
     driver: str,
 ) -> None:
-    """The database's schemas are looked in, its absence is told, and its return noticed."""
+    """The database's schemas are searched; its outage is reported, and its return noticed."""
     postgres_server.execute(
         "DROP SCHEMA IF EXISTS shop CASCADE; CREATE SCHEMA shop;"
         "CREATE TABLE shop.versions AS SELECT 'aaa' AS version_num"
@@ -286,7 +286,7 @@ def test_connect_is_called(scripts: Directory, engine: Engine) -> None:
 def test_alembics_own_methods_are_called(
     scripts: Directory, engine: Engine, in_database: str, ids: list[str]
 ) -> None:
-    """Tests of applications replace Alembic's methods, and get what they put there."""
+    """Tests of applications replace Alembic's methods, and get the values that they set."""
     with (
         mock.patch("alembic.script.ScriptDirectory.get_heads", return_value=("17164a7d1c2e",)),
         mock.patch(
@@ -298,7 +298,7 @@ def test_alembics_own_methods_are_called(
 
 
 def test_a_database_is_needed(scripts: Directory) -> None:
-    """A configuration alone does not say which engine to ask, and that is said at once."""
+    """A configuration alone does not name an engine, and that is refused at once."""
     with pytest.raises(TypeError, match="set it to the engine"):
         migrations_check(scripts.config())
     with pytest.raises(TypeError, match="set it to the engine"):

@@ -1,4 +1,4 @@
-"""The Redis checks against a real Redis, and the ways it fails."""
+"""The Redis checks with a real Redis, and the ways it fails."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def beats(request: pytest.FixtureRequest) -> Iterator[Beats]:
 
 @pytest.fixture
 def make(beats: Beats) -> Iterator[Client]:
-    """Make a client of the kind in question that retries once; it is closed after the test."""
+    """Create a client of this kind that retries once; it is closed after the test."""
     made: list[Any] = []
 
     def client(url: str, **options: Any) -> Any:
@@ -58,7 +58,7 @@ def make(beats: Beats) -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def mute_redis() -> Iterator[RedisServer]:
-    """A Redis that does not know the commands which bear a password, like an old one or a proxy."""
+    """A Redis that does not know the commands with a password, like an old one or a proxy."""
     server = RedisServer("--rename-command", "HELLO", "", "--rename-command", "AUTH", "")
     server.start()
     yield server
@@ -79,7 +79,7 @@ def test_faults_of_the_network(
     assert beats.says(check) == {}
     between.mode = mode
     (id,) = beats.says(check)
-    assert id in ("E004", "E010")  # nonsense instead of an answer may be either
+    assert id in ("E004", "E010")  # nonsense instead of an answer may cause either
     between.mode = "pass"
     assert beats.says(check) == {}
 
@@ -89,7 +89,7 @@ def test_faults_of_the_network(
 def test_restart(
     beats: Beats, make: Client, redis_server: RedisServer, options: dict[str, Any], *, noticed: bool
 ) -> None:
-    """A connection that a restart has cut is no failure, whether a heartbeat saw it or not."""
+    """A connection that a restart has cut causes no failure, whether a heartbeat saw it or not."""
     check = redis_check(make(redis_server.url, **options))
     assert beats.says(check) == {}
     redis_server.kill()
@@ -111,7 +111,7 @@ def test_restart(
 def test_options(
     beats: Beats, make: Client, redis_server: RedisServer, options: dict[str, Any]
 ) -> None:
-    """Clients of every make get their answer."""
+    """Clients of every kind get their answer."""
     assert beats.says(redis_check(make(redis_server.url, **options))) == {}
 
 
@@ -129,7 +129,7 @@ def test_a_wrong_password(beats: Beats, make: Client, redis_server: RedisServer)
 def test_a_redis_that_repeats_the_password(
     beats: Beats, make: Client, mute_redis: RedisServer, secret: str, given: dict[str, Any]
 ) -> None:
-    """What Redis repeats of a command that it does not know, password cut short, is left out."""
+    """If Redis repeats an unknown command, with a shortened password, that text is left out."""
     kinds = {"password": secret, "credential_provider": Credentials(None, secret)}
     options = {name: kinds.get(name, value) for name, value in given.items()}
     said = beats.says(redis_check(make(f"redis://127.0.0.1:{mute_redis.port}", **options)))
@@ -139,7 +139,7 @@ def test_a_redis_that_repeats_the_password(
 
 
 def test_a_password_that_is_repeated() -> None:
-    """A password that an error repeats is masked wherever it stands, a cluster's too."""
+    """A password in an error is masked wherever it appears, also a cluster's."""
     error = redis.AuthenticationError("xhunter2x is wrong, as in redis://u:p@ss@host")
     cluster = mock.Mock(spec=["ping", "nodes_manager"])
     cluster.nodes_manager.connection_kwargs = {"password": "hunter2"}
@@ -177,7 +177,7 @@ def test_ping_is_called(
 
 
 def test_cluster(beats: Beats) -> None:
-    """A cluster that answers but refuses commands is a failure, until it is whole again."""
+    """A cluster that answers but refuses commands fails, until it is complete again."""
     server = RedisServer("--cluster-enabled", "yes")
     try:
         server.start()
@@ -225,7 +225,7 @@ def test_valkey(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [each.msg for each in check()] == ['Redis error: "x"']
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # redis-py drops what it can't close
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # it can't close them
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_asyncio_client_in_sync_code(redis_server: RedisServer) -> None:
     """An asyncio client is checked in sync code too, where each run has its own event loop."""
@@ -238,7 +238,7 @@ def test_asyncio_client_in_sync_code(redis_server: RedisServer) -> None:
 
 
 def test_the_wrong_check_for_a_client() -> None:
-    """A sync client is never pinged on an event loop, nor an asyncio one's coroutine dropped."""
+    """A sync client never blocks an event loop, and no coroutine of an asyncio one is dropped."""
     client = mock.Mock(spec=["ping"])
     with pytest.raises(TypeError, match="check_redis_connected"):
         asyncio.run(check_redis_connected_async(client))

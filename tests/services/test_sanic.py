@@ -1,4 +1,4 @@
-"""The client of sanic-redis, which is made when the server starts."""
+"""The client of sanic-redis, which is created when the server starts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def messages(server: SanicServer) -> Any:
 def test_sanic_redis(
     redis_server: RedisServer, proxy: Callable[[Server], FaultProxy], name: str
 ) -> None:
-    """The client is checked, whatever its setting is called, and its faults are told."""
+    """The client is checked, whatever its setting is called, and its failures are reported."""
     app = new_app()
     between = proxy(redis_server)
     app.config[name] = redis_url(between.port)
@@ -51,7 +51,7 @@ def test_sanic_redis(
 
 
 def test_sanic_redis_that_was_never_started() -> None:
-    """A sanic-redis that no application has is told as such."""
+    """A sanic-redis without an application is reported as such."""
     app = new_app()
     Dockerflow(app, redis=SanicRedis(), registry=CheckRegistry())
     with contextlib.closing(SanicServer(app)) as server:

@@ -1,4 +1,4 @@
-"""The test servers and the faults of the network, seen through bare sockets."""
+"""The test servers and the network faults, seen through bare sockets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.services.servers import RedisServer, Server
 
 ROOT = pathlib.Path(__file__).parents[2]
 
-# A test run in small: it has a server, says so, and is killed.
+# A small test run: it starts a server, says so, and is killed.
 RUN = """
 import os, signal
 from tests.services import servers
@@ -72,7 +72,7 @@ def test_a_server_that_was_ended_refuses_and_returns_to_its_port(server: Server,
 
 
 def test_a_server_that_does_not_start_shows_its_log() -> None:
-    """A server that ends at once is an error that quotes what it said."""
+    """A server that ends at once raises an error that quotes its output."""
     server = RedisServer("--no-such-option", "1")
     try:
         with pytest.raises(RuntimeError, match="no-such-option"):
@@ -99,7 +99,7 @@ def test_faults(
     mode: Mode,
     answer: bytes | type[OSError],
 ) -> None:
-    """A proxy does what its mode says to new and open connections, until it forwards again."""
+    """A proxy handles new and open connections according to its mode, until it forwards again."""
     between = proxy(redis_server)
     with socket.create_connection(("127.0.0.1", between.port), 20) as opened:
         opened.sendall(PING)

@@ -1,1 +1,1 @@
-"""What a consumer under mypy --strict and pyright sees of the packages."""
+"""The packages as a consumer under mypy --strict and pyright sees them."""

@@ -1,4 +1,4 @@
-"""A consumer of the Celery adapter; the type checkers alone run it."""
+"""A consumer of the Celery adapter; only the type checkers read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A consumer of core; the type checkers alone run it."""
+"""A consumer of core; only the type checkers read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A consumer of the Django adapter; the type checkers alone run it."""
+"""A consumer of the Django adapter; only the type checkers read it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dockerflow.django.middleware import DockerflowMiddleware
 
 
 class Own(DockerflowMiddleware):
-    """What people override."""
+    """Overrides the methods that applications override."""
 
     def _build_extra_meta(self, request: HttpRequest) -> dict[str, Any]:
         return {**super()._build_extra_meta(request), "region": "eu"}

@@ -1,4 +1,4 @@
-"""A consumer of the Flask adapter; the type checkers alone run it."""
+"""A consumer of the Flask adapter; only the type checkers read it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def heard(sender: Flask, level: int, **extra: Any) -> None: ...
 
 
 class Own(Dockerflow):
-    """What people override."""
+    """Overrides the methods that applications override."""
 
     def summary_extra(self) -> dict[str, Any]:
         return {**super().summary_extra(), "region": "eu"}

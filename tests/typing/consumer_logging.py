@@ -1,4 +1,4 @@
-"""A consumer of logging; the type checkers alone run it."""
+"""A consumer of logging; only the type checkers read it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dockerflow.logging import (
 
 
 class Formatter(MozlogFormatter):
-    """What people override."""
+    """Overrides the methods that applications override."""
 
     def convert_record(self, record: logging.LogRecord) -> dict[str, Any]:
         out = super().convert_record(record)

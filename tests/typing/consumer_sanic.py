@@ -1,4 +1,4 @@
-"""A consumer of the Sanic adapter; the type checkers alone run it."""
+"""A consumer of the Sanic adapter; only the type checkers read it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def version(root: str) -> dict[str, str]:
 
 
 class Own(Dockerflow):
-    """What people override."""
+    """Overrides the methods that applications override."""
 
     def summary_extra(self, request: Request[Any, Any]) -> dict[str, Any]:
         return {**super().summary_extra(request), "region": "eu"}

@@ -21,7 +21,7 @@ CHECKERS = ("mypy", "basedpyright")
 
 @pytest.fixture(params=["editable", "wheels"])
 def python(request: pytest.FixtureRequest, environment: Callable[[], Environment]) -> pathlib.Path:
-    """An interpreter that has the packages, with all extras."""
+    """A Python interpreter with the packages and all extras."""
     if request.param == "editable":
         return pathlib.Path(sys.executable)
     installed = environment()
@@ -34,7 +34,7 @@ def python(request: pytest.FixtureRequest, environment: Callable[[], Environment
 def check(
     checker: str, python: pathlib.Path, folder: pathlib.Path
 ) -> subprocess.CompletedProcess[str]:
-    """Check a folder with the packages of an interpreter, and none of the repository's settings."""
+    """Check a folder with an interpreter's packages, without the repository's settings."""
     settings = {"typeCheckingMode": "strict", "failOnWarnings": True}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
     options = {
@@ -58,7 +58,7 @@ def test_consumers_see_types(checker: str, python: pathlib.Path, tmp_path: pathl
 
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_a_wrong_type_is_found(checker: str, tmp_path: pathlib.Path) -> None:
-    """A consumer that expects another type than there is fails, so that the others can fail."""
+    """A consumer that expects a wrong type fails, which proves that the others can fail."""
     wrong = "from dockerflow.checks import level_to_text\nlevel: int = level_to_text(30)\n"
     (tmp_path / "wrong.py").write_text(wrong)
     result = check(checker, pathlib.Path(sys.executable), tmp_path)

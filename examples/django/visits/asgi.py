@@ -1,4 +1,4 @@
-"""The service, as an ASGI server gets it."""
+"""The service as an ASGI application."""
 
 from __future__ import annotations
 

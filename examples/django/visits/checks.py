@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Warning
 
 
 def enough_disk(**kwargs: Any) -> list[CheckMessage]:
-    """Say when there is little room left."""
+    """Warn if there is little disk space left."""
     disk = os.statvfs(".")
     free = disk.f_bavail * disk.f_frsize
     if free < 10_000_000:

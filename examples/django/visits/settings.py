@@ -13,7 +13,7 @@ BASE_DIR = Path(__file__).parent.parent
 SECRET_KEY = os.environ.get("SECRET_KEY", "not a secret: nothing here is signed")
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1").split(",")
 INSTALLED_APPS = ["dockerflow.django", "visits"]
-# First, so that the probes are answered before anything can refuse them.
+# First, so that it answers probes before other middleware can refuse them.
 MIDDLEWARE = [
     "dockerflow.django.middleware.DockerflowMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -34,6 +34,6 @@ if redis_url := os.environ.get("REDIS_URL"):
     }
     DOCKERFLOW_CHECKS.append("dockerflow.django.checks.check_redis_connected")
 
-# All that is logged goes to stdout, the lines of servers included, with the id of its request:
-# JSON in a container, text for people in a terminal.
+# All logs, including the server's, go to stdout with the request id: JSON in a container, readable
+# text in a terminal.
 LOGGING = dict_config("visits")

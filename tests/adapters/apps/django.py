@@ -1,7 +1,7 @@
 """Django's application of the conformance suite, under WSGI and under ASGI.
 
-Django's settings and checks belong to the process. An application here has its own: they are in
-force while it starts and while it answers a request.
+Django has one set of settings and checks per process. An application here has its own: they apply
+while it starts and while it answers a request.
 """
 
 from __future__ import annotations
@@ -82,14 +82,14 @@ def configure() -> None:
 
 
 class Abort(Exception):
-    """Stands for an exception of the framework's own, which Django has for few statuses."""
+    """Stands for an exception of Django's own, which exist for few statuses only."""
 
 
 class ErrorHandlers(MiddlewareMixin):
-    """How a Django application handles its exceptions itself."""
+    """The exception handling of a Django application."""
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer what the application raises on purpose."""
+        """Respond to the exceptions that the application raises on purpose."""
         if isinstance(error, Teapot):
             return HttpResponse("short and stout", status=418)
         return HttpResponse("aborted", status=error.args[0]) if isinstance(error, Abort) else None
@@ -208,14 +208,14 @@ if not settings.configured:
 
 
 class TaskHandler(ASGIHandler):
-    """Answers each request in a task of its own, as servers do it."""
+    """Run each request in a task of its own, as servers do."""
 
     async def __call__(self, *arguments: Any) -> None:
         """Answer a request."""
         await asyncio.create_task(super().__call__(*arguments))
 
     async def read_body(self, receive: Any) -> IO[bytes]:
-        """Read the body, and close it: Django before 6.1 leaves it open when sending fails."""
+        """Read the body and close it: Django before 6.1 leaves it open if sending fails."""
         body: IO[bytes] = await super().read_body(receive)
         task: Any = asyncio.current_task()
         task.add_done_callback(lambda task: body.close())
@@ -223,10 +223,10 @@ class TaskHandler(ASGIHandler):
 
 
 class DjangoApp:
-    """An application with settings and checks of its own.
+    """An application with its own settings and checks.
 
     :param urls: the views.
-    :param serve: calls Django's handler as a server does.
+    :param serve: a function that calls Django's handler as a server does.
     """
 
     def __init__(self, options: Options, urls: type, serve: Callable[[], RunningApp]) -> None:
@@ -239,23 +239,23 @@ class DjangoApp:
             "DOCKERFLOW_VERSION_CALLBACK": options.version_callback,
         }
         with self.in_force():
-            call_command("check", stdout=io.StringIO())  # refuses wrong settings
+            call_command("check", stdout=io.StringIO())  # raises for invalid settings
             self.server = serve()
 
     @contextlib.contextmanager
     def in_force(self) -> Generator[None]:
-        """Put its settings and checks in the place of the process's."""
+        """Replace the settings and checks of the process with the application's."""
         checks = mock.patch.dict(default_registry.checks, self.checks, clear=True)
         with override_settings(**self.settings), checks:
             yield
 
     def request(self, path: str, method: str = "GET", **options: Unpack[RequestOptions]) -> Answer:
-        """Send a request, with the application's settings and checks in force."""
+        """Send a request while the application's settings and checks apply."""
         with self.in_force():
             return self.server.request(path, method, **options)
 
     def close(self) -> None:
-        """End the application."""
+        """Stop the application."""
         self.server.close()
 
 

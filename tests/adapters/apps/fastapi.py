@@ -1,4 +1,4 @@
-"""The application of the conformance suite, of FastAPI and of Starlette alone."""
+"""The application of the conformance suite, for FastAPI and for Starlette alone."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def stream(request: Request) -> Response:
 
 
 async def stream_fails(request: Request) -> Response:
-    def chunks() -> Iterator[str]:  # in threads
+    def chunks() -> Iterator[str]:  # run in threads
         yield "one"
         raise RuntimeError("cut")
 

@@ -1,4 +1,4 @@
-"""Flask's application of the conformance suite, observed by its wrapper or by hooks alone."""
+"""Flask's application of the conformance suite, observed by the WSGI wrapper or by hooks alone."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def new_app() -> Flask:
 
     @app.get("/redirect")
     def redirected() -> BaseResponse:
-        return redirect("/", 302)  # Flask 3.2 would say 303
+        return redirect("/", 302)  # Flask 3.2 would default to 303
 
     @app.get("/stream")
     def stream() -> Response:
@@ -113,7 +113,7 @@ def start(options: Options) -> RunningApp:
 
 
 def start_bypassed(options: Options) -> RunningApp:
-    """Answer by Flask's own WSGI callable, which connexion keeps from before the extension."""
+    """Call the WSGI callable that Flask had before the extension, as connexion does."""
     return WSGIApp(functools.partial(Flask.wsgi_app, create_app(options)))
 
 

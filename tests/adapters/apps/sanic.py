@@ -1,4 +1,4 @@
-"""Sanic's application of the conformance suite, on Sanic's own server and as ASGI application."""
+"""Sanic's application of the conformance suite, on Sanic's own server and under ASGI."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ AnyRequest = Request[Any, Any]
 SanicASGIApp = functools.partial(ASGIApp, lifespan=True)
 log = logging.getLogger("app")
 
-# Sanic rewrites its classes for the application that starts; in test mode it first undoes what it
-# has done for the one before, and takes many of one name.
+# Sanic rewrites its classes for the application that starts; in test mode it first undoes this for
+# the previous one, and accepts several applications of one name.
 Sanic.test_mode = True
 names = itertools.repeat("tests")
 
@@ -87,7 +87,7 @@ def new_app(**options: Any) -> AnySanic:
     @app.route("/stream", methods=["GET", "HEAD"])
     async def stream(request: AnyRequest) -> None:
         response: Any = await request.respond(content_type="text/plain")
-        # To a HEAD Sanic's own server refuses a second chunk.
+        # In answer to HEAD, Sanic's own server refuses a second chunk.
         chunks = ("one", "two", "three") if request.method == "GET" else ()
         for number, chunk in enumerate(chunks):
             if str(number) == request.headers.get("X-Chunks"):
@@ -135,7 +135,7 @@ def create_app(options: Options) -> AnySanic:
 
 
 class SanicServer(ASGIApp):
-    """An application on Sanic's own server, which listens on a port of its own."""
+    """An application on its own Sanic server and port."""
 
     def __init__(self, app: AnySanic) -> None:
         super().__init__(app)
@@ -152,7 +152,7 @@ class SanicServer(ASGIApp):
         return server
 
     def request(self, path: str, method: str = "GET", **options: Unpack[RequestOptions]) -> Answer:
-        """Send a request over a socket; a client that goes away resets its connection."""
+        """Send a request over a socket; a client that disconnects resets the connection."""
         query, read = options.get("query"), options.get("read")
         sent = {"Connection": "close", **(options.get("headers") or {})}
         host, port = self.address
@@ -177,11 +177,11 @@ class SanicServer(ASGIApp):
         return Answer(response.status, response.getheaders(), received)
 
     def wait_until_served(self) -> None:
-        """Wait until all connections have been served."""
+        """Wait until all connections are done."""
         self.submit(_served()).result(30)
 
     def close(self) -> None:
-        """End the server and its loop."""
+        """Stop the server and its loop."""
         self.submit(self._stop_server()).result(30)
         super().close()
 
@@ -192,7 +192,7 @@ class SanicServer(ASGIApp):
 
 
 def reset_at_close(sock: socket.socket) -> None:
-    """Let a socket be closed as that of a client that crashes is."""
+    """Make a socket close with a reset, like that of a client that crashes."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 

@@ -1,4 +1,4 @@
-"""The four endpoints: what they answer, whatever state the service is in."""
+"""The four endpoints and their answers, whatever state the service is in."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_broken_version(
     content: bytes,
     problem: str,
 ) -> None:
-    """A version.json that is no JSON object is a 500 that names the problem, and is logged."""
+    """A version.json that is not a JSON object is a 500 that names the problem, and is logged."""
     answer = start(version_path=write_version(tmp_path, content)).request("/__version__")
     assert (answer.status, answer.error) == (500, None)
     assert answer.header("Cache-Control") == "no-store"
@@ -54,14 +54,14 @@ def test_broken_version(
 
 
 def test_version_missing(start: Start, tmp_path: pathlib.Path) -> None:
-    """Where there is no version.json the answer is 404 with a short text."""
+    """Without a version.json the answer is 404 with a short text."""
     answer = start(version_path=str(tmp_path)).request("/__version__")
     assert (answer.status, answer.body) == (404, b"version.json not found")
     assert answer.header("Cache-Control") == "no-store"
 
 
 def test_version(start: Start, tmp_path: pathlib.Path) -> None:
-    """The answer is what the file holds then, as JSON, or what a patched get_version returns."""
+    """The answer is the file's current content as JSON, or the result of a patched get_version."""
     content = {"commit": "abc", "version": "1.0", "source": "git", "build": "ci/é"}
     app = start(version_path=write_version(tmp_path, json.dumps(content).encode()))
     answer = app.request("/__version__")
@@ -88,7 +88,7 @@ def test_version_callback(start: Start, tmp_path: pathlib.Path) -> None:
 
 
 def test_version_callback_that_raises(start: Start, log: Log) -> None:
-    """What else a version callback raises goes the framework's way, once, as from any view."""
+    """Any other exception of a version callback is raised once, as from any view."""
     callback = mock.Mock(side_effect=LookupError("mine"))
     assert start(version_callback=callback).request("/__version__").status == 500
     callback.assert_called_once()
@@ -118,7 +118,7 @@ def test_head(start: Start, endpoint: str) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("endpoint", [*ENDPOINTS, "/__error__"])
 def test_other_methods(start: Start, endpoint: str, method: str) -> None:
-    """Any other method is 405, and Allow names those that may be used."""
+    """Any other method gets 405, and Allow lists the allowed ones."""
     answer = start().request(endpoint, method)
     assert answer.status == 405
     allowed = {name.strip() for name in str(answer.header("Allow")).split(",")}
@@ -126,7 +126,7 @@ def test_other_methods(start: Start, endpoint: str, method: str) -> None:
 
 
 def test_options(start: Start) -> None:
-    """OPTIONS is left to the framework, which knows it or not, and fails nowhere."""
+    """OPTIONS is left to the framework, and no application fails on it."""
     answer = start().request("/__lbheartbeat__", "OPTIONS")
     assert answer.error is None
     assert answer.status < 500
@@ -134,14 +134,14 @@ def test_options(start: Start) -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_trailing_slash(start: Start, framework: Framework, endpoint: str) -> None:
-    """The endpoints answer with a trailing slash where the framework's users expect it."""
+    """The endpoints answer with a trailing slash if the framework's users expect it."""
     app = start(version_callback=lambda root: {"version": "1"})
     status = app.request(f"{endpoint}/").status
     assert (status == 200) is framework.trailing_slash
 
 
 def test_error(start: Start, framework: Framework, log: Log) -> None:
-    """The error endpoint logs an ERROR and raises, as a broken view would."""
+    """The error endpoint logs an ERROR and raises, like a broken view."""
     assert start().request("/__error__").status == 500
     logged = [line["Fields"]["msg"] for line in log.of(framework.logger) if line["Severity"] == 3]
     assert logged == ["The __error__ endpoint was called"]
@@ -150,7 +150,7 @@ def test_error(start: Start, framework: Framework, log: Log) -> None:
 
 
 def test_error_endpoint_turned_off(start: Start, framework: Framework, log: Log) -> None:
-    """DOCKERFLOW_ERROR_ENDPOINT = False makes the error endpoint a page that is not there."""
+    """With DOCKERFLOW_ERROR_ENDPOINT = False the error endpoint is a 404."""
     answer = start(settings={"DOCKERFLOW_ERROR_ENDPOINT": False}).request("/__error__")
     assert (answer.status, log.summary["errno"]) == (404, 0)
     assert log.of(framework.logger) == []

@@ -1,4 +1,4 @@
-"""Groups of checks, kept results and durations, as the heartbeats of every adapter have them."""
+"""Groups of checks, kept results and durations, in the heartbeats of every adapter."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def bad() -> checks.CheckMessage:
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_group(start: Start, as_json: bool) -> None:
-    """A group runs its own checks alone, and answers as the heartbeat does."""
+    """A group runs only its own checks, and answers in the format of the heartbeat."""
     groups: Any = SETTINGS["DOCKERFLOW_HEARTBEAT_GROUPS"]
     settings = {**SHOWN, "DOCKERFLOW_HEARTBEAT_GROUPS": json.dumps(groups) if as_json else groups}
     settings["DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE"] = 503
@@ -51,7 +51,7 @@ def test_group(start: Start, as_json: bool) -> None:
 
 
 def test_details_of_groups(start: Start) -> None:
-    """Where details are not shown, a group says no more than the heartbeat."""
+    """If details are hidden, a group shows no more than the heartbeat."""
     settings = {**SETTINGS, "DOCKERFLOW_HEARTBEAT_SHOW_DETAILS": False}
     app = start(settings=settings, checks={"good": list, "bad": bad})
     assert heartbeat(app, "/__heartbeat__/start-up") == (500, {"status": "error"})
@@ -59,10 +59,10 @@ def test_details_of_groups(start: Start) -> None:
 
 
 def test_unknown_group(start: Start) -> None:
-    """A group that is not there is a 404, which names those that are, and runs no check."""
+    """An unknown group is a 404 that lists the known groups, and runs no check."""
     check = mock.Mock(return_value=None)
     answer = start(settings=SETTINGS, checks={"good": check}).request("/__heartbeat__/<b>live</b>")
-    assert answer.status == 404  # of the framework: there is a "/" in the name
+    assert answer.status == 404  # from the framework: the name contains a "/"
     answer = start(settings=SETTINGS, checks={"good": check}).request("/__heartbeat__/live")
     assert answer.status == 404
     assert answer.body == b"There is no such group of checks. Groups: ready, start-up"
@@ -71,20 +71,20 @@ def test_unknown_group(start: Start) -> None:
 
 
 def test_no_groups(start: Start) -> None:
-    """Without groups there is no heartbeat of one."""
+    """If no groups are configured, no group has a heartbeat."""
     check = mock.Mock(return_value=None)
     assert start(checks={"good": check}).request(READY).status == 404
     check.assert_not_called()
 
 
 def test_unknown_check(start: Start, log: Log) -> None:
-    """A name that no check has is an error of its group, and of no other heartbeat."""
+    """A name without a check is an error of its group, and of no other heartbeat."""
     groups = {"ready": ["good", "bda"], "start-up": ["good"]}
     settings = {**SHOWN, "DOCKERFLOW_HEARTBEAT_GROUPS": groups}
     app = start(settings=settings, checks={"good": list, "bad": list})
     status, body = heartbeat(app, READY)
     assert (status, body["checks"]) == (500, {"good": "ok", "bda": "error"})
-    text = "DOCKERFLOW_HEARTBEAT_GROUPS names bda; the checks are: good, bad"
+    text = "DOCKERFLOW_HEARTBEAT_GROUPS names the unknown check bda; the checks are: good, bad"
     assert body["details"]["bda"]["messages"] == {"dockerflow.health.E014": text}
     (line,) = log.of("dockerflow.checks.registry")
     assert line["Fields"]["check"] == "bda"
@@ -92,7 +92,7 @@ def test_unknown_check(start: Start, log: Log) -> None:
 
 
 def test_methods(start: Start, framework: Framework) -> None:
-    """HEAD is answered like GET; so is a slash at the end, where it is elsewhere; POST is not."""
+    """HEAD is answered like GET, a trailing slash as for the other endpoints, POST is refused."""
     app = start(settings=SETTINGS, checks={"good": list})
     answer = app.request(READY, "HEAD")
     assert (answer.status, answer.body) == (200, b"")
@@ -102,7 +102,7 @@ def test_methods(start: Start, framework: Framework) -> None:
 
 
 def test_group_outside_of_the_log(start: Start, log: Log) -> None:
-    """DOCKERFLOW_SUMMARY_EXCLUDE_PATHS leaves a group's requests out like any others."""
+    """DOCKERFLOW_SUMMARY_EXCLUDE_PATHS excludes a group's requests like any others."""
     settings = {**SETTINGS, "DOCKERFLOW_SUMMARY_EXCLUDE_PATHS": [READY]}
     app = start(settings=settings, checks={"good": list, "bad": list})
     app.request("/__heartbeat__/start-up")
@@ -111,7 +111,7 @@ def test_group_outside_of_the_log(start: Start, log: Log) -> None:
 
 
 def test_shared_run(start: Start) -> None:
-    """A check that runs for the heartbeat is not started once more for a group."""
+    """A check that already runs for the heartbeat is not started again for a group."""
     release, begun = threading.Event(), mock.Mock(return_value=None)
 
     def good() -> None:
@@ -129,7 +129,7 @@ def test_shared_run(start: Start) -> None:
     "value", [{"a/b": []}, {"ready": "good"}, "ready", '{"ready": 1}'], ids=repr
 )
 def test_wrong_groups_are_refused(start: Start, value: object) -> None:
-    """Groups that make no sense are refused at start-up, with the value and the remedy."""
+    """Invalid groups are refused at start-up, with the value and the remedy."""
     with pytest.raises(Exception, match="DOCKERFLOW_HEARTBEAT_GROUPS") as refused:
         start(settings={"DOCKERFLOW_HEARTBEAT_GROUPS": value})
     assert f"DOCKERFLOW_HEARTBEAT_GROUPS is {value!r}; set it to " in str(refused.value)
@@ -139,7 +139,7 @@ def test_wrong_groups_are_refused(start: Start, value: object) -> None:
 
 
 def test_kept_results(start: Start, clock: mock.Mock) -> None:
-    """A result without a message is reused for DOCKERFLOW_CHECK_KEEP seconds, by groups as well."""
+    """A result without a message is reused for DOCKERFLOW_CHECK_KEEP seconds, also by groups."""
     calls = {"sync": mock.Mock(return_value=None), "async": mock.AsyncMock(return_value=[])}
     groups = {"ready": ["sync"]}
     settings = {**SHOWN, "DOCKERFLOW_CHECK_KEEP": "30", "DOCKERFLOW_HEARTBEAT_GROUPS": groups}
@@ -157,7 +157,7 @@ def test_kept_results(start: Start, clock: mock.Mock) -> None:
 
 
 def test_failures_are_not_kept(start: Start, clock: mock.Mock) -> None:
-    """A result with any message is not reused, and nothing is by default."""
+    """A result with a message is never reused, and by default no result is."""
     messages: list[checks.CheckMessage] = [checks.Info("m")]
     check = mock.Mock(return_value=messages)
     app = start(settings={**SHOWN, "DOCKERFLOW_CHECK_KEEP": 30}, checks={"one": check})
@@ -174,7 +174,7 @@ def test_failures_are_not_kept(start: Start, clock: mock.Mock) -> None:
 
 
 def test_durations(start: Start) -> None:
-    """Where details are shown, the answer says in a header how long each check took."""
+    """If details are shown, a response header says how long each check took."""
     named: dict[str, Any] = {"check redis": list, "async": mock.AsyncMock(return_value=[])}
     answer = start(settings=SHOWN, checks=named).request("/__heartbeat__")
     assert json.loads(answer.body) == {

@@ -35,7 +35,7 @@ SHOWN = {"DOCKERFLOW_HEARTBEAT_SHOW_DETAILS": True}
     "error", [RuntimeError("boom"), SystemExit("boom"), asyncio.CancelledError("boom")], ids=repr
 )
 def test_check_raises(start: Start, log: Log, error: BaseException) -> None:
-    """A check that raises is an error with the exception's type, its text is in the log alone."""
+    """A check that raises is an error with the exception's type; only the log has its text."""
     broken = {"sync": mock.Mock(side_effect=error), "async": mock.AsyncMock(side_effect=error)}
     status, body = heartbeat(start(settings=SHOWN, checks={**broken, "fine": list}))
     assert (status, body["status"]) == (500, "error")
@@ -52,14 +52,14 @@ def test_check_raises(start: Start, log: Log, error: BaseException) -> None:
 
 @pytest.fixture
 def release() -> Iterator[threading.Event]:
-    """What hanging checks wait for."""
+    """The hanging checks wait for this."""
     event = threading.Event()
     yield event
     event.set()
 
 
 def test_checks_hang(start: Start, log: Log, release: threading.Event, clock: mock.Mock) -> None:
-    """A hung check is an error after its time, started once, and after a pause when it ended."""
+    """A hung check is an error after its limit, and starts again only after its end and a pause."""
     threads: list[threading.Thread] = []
     begun: list[str] = []
 
@@ -89,7 +89,7 @@ def test_checks_hang(start: Start, log: Log, release: threading.Event, clock: mo
     release.set()
     threads[0].join()
     status, body = heartbeat(app)
-    text = "took longer than 1 s; it is started again after as long a pause"
+    text = "took longer than 1 s; it is not started again for 1 s"
     assert body["details"]["sync"]["messages"] == {"dockerflow.health.E013": text}
     assert begun.count("sync") == 1
     clock.return_value += 1
@@ -98,7 +98,7 @@ def test_checks_hang(start: Start, log: Log, release: threading.Event, clock: mo
 
 
 def test_all_at_the_same_time(start: Start) -> None:
-    """Checks run side by side, sync and async: each waits for all of them to have begun."""
+    """Checks run side by side, sync and async: each one waits until all have started."""
     barrier = threading.Barrier(6)
 
     def waits() -> None:
@@ -149,7 +149,7 @@ def test_silenced(start: Start, log: Log) -> None:
 
 
 def test_secrets(start: Start, log: Log) -> None:
-    """No user part of a URL is in answer or log; of what is raised or returned, the type is."""
+    """The user part of a URL is masked in answer and log; raised or returned texts are hidden."""
     text = "no answer from redis://admin:hunter@2@localhost/0"
     message = checks.Error(text, id="t.1")
     raises = mock.Mock(side_effect=RuntimeError(text))
@@ -164,7 +164,7 @@ def test_secrets(start: Start, log: Log) -> None:
 
 
 def test_settings(start: Start) -> None:
-    """The failed heartbeat has the configured status, and without details it says no more."""
+    """The failed heartbeat has the configured status, and without details it shows only that."""
     settings = {
         "DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE": "503",
         "DOCKERFLOW_HEARTBEAT_SHOW_DETAILS": False,
@@ -182,7 +182,7 @@ def test_two_applications(start: Start) -> None:
 
 
 def test_request_id_on_the_lines_of_checks(start: Start, log: Log) -> None:
-    """What a check logs, and what is logged of it, bears the request's id."""
+    """Log lines of a check, and log lines about it, have the request's id."""
 
     def check() -> checks.CheckMessage:
         logging.getLogger("app").info("in check")
@@ -230,7 +230,7 @@ def test_no_clock(start: Start) -> None:
     ],
 )
 def test_wrong_settings_are_refused(start: Start, setting: str, value: object) -> None:
-    """A setting that makes no sense is refused at start-up, by its name and its masked value."""
+    """An invalid setting is refused at start-up, with its name and its masked value."""
     with pytest.raises(Exception, match=setting) as refused:
         start(settings={setting: value})
     shown = repr(value).replace("u:hunter2", "***")

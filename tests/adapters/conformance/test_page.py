@@ -1,4 +1,4 @@
-"""The heartbeat in a browser: one page for people, and JSON for everybody else."""
+"""The heartbeat in a browser: a page for people, and JSON for all other clients."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def look(app: RunningApp, accept: str = FIREFOX, path: str = "/__heartbeat__") -
 
 @pytest.mark.parametrize("accept", [FIREFOX, CHROME])
 def test_browser(start: Start, log: Log, accept: str) -> None:
-    """A browser gets the heartbeat as a page, with the checks and what they say."""
+    """A browser gets the heartbeat as a page with the checks and their messages."""
     warning = checks.Warning("running low", id="t.W1")
     app = start(settings=SHOWN, checks={"disk": lambda: warning, "fine": list})
     answer = look(app, accept)
@@ -56,7 +56,7 @@ def test_browser(start: Start, log: Log, accept: str) -> None:
     ids=str,
 )
 def test_other_clients(start: Start, headers: Mapping[str, str]) -> None:
-    """curl, probes and whoever likes JSON as much get JSON, which no cache gives to a browser."""
+    """curl, probes and clients without a preference get JSON, which no cache gives to a browser."""
     answer = start(settings=SHOWN).request("/__heartbeat__", headers=headers)
     assert json.loads(answer.body) == {"status": "ok", "checks": {}, "details": {}}
     assert str(answer.header("Content-Type")).startswith("application/json")
@@ -71,7 +71,7 @@ def test_hostile_accept(start: Start, accept: str) -> None:
 
 
 def test_failed(start: Start) -> None:
-    """The page of a failed heartbeat has its status code, and what checks say is text."""
+    """The page of a failed heartbeat has its status code, and messages are shown as plain text."""
     nasty = "<script>alert('&')</script>"
     app = start(
         settings={**SHOWN, "DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE": 503},
@@ -87,7 +87,7 @@ def test_failed(start: Start) -> None:
 
 
 def test_details_hidden(start: Start) -> None:
-    """Where the JSON has no details the page has none."""
+    """If the JSON has no details, neither has the page."""
     settings = {"DOCKERFLOW_HEARTBEAT_SHOW_DETAILS": False}
     app = start(settings=settings, checks={"disk": lambda: checks.Error("full", id="t.E1")})
     answer = look(app)
@@ -106,7 +106,7 @@ def test_head(start: Start) -> None:
 
 
 def test_version(start: Start, tmp_path: pathlib.Path) -> None:
-    """The page has version and commit of version.json, as far as that can be read."""
+    """The page shows version and commit from version.json, if they can be read."""
     file = tmp_path / "version.json"
     source = "https://git.example/shop"
     file.write_text(json.dumps({"source": source, "version": "1.<2", "commit": "abc"}))
@@ -120,12 +120,12 @@ def test_version(start: Start, tmp_path: pathlib.Path) -> None:
 
 
 async def async_version(root: str) -> Any:
-    """Return a version, where something awaits it."""
+    """Return a version asynchronously."""
     return {"source": "shop"}
 
 
 def test_version_callback(start: Start, framework: Framework) -> None:
-    """A version callback is asked; one that is async where nothing can await it is left out."""
+    """A version callback is called; an async one is left out if the adapter can't await it."""
     assert (
         b"OK: shop heartbeat" in look(start(version_callback=lambda root: {"source": "shop"})).body
     )
@@ -134,7 +134,7 @@ def test_version_callback(start: Start, framework: Framework) -> None:
 
 
 def test_version_callback_that_raises(start: Start, framework: Framework, log: Log) -> None:
-    """A version callback that raises is logged, and the page has no version."""
+    """A version callback that raises is logged, and the page shows no version."""
     callback = mock.Mock(side_effect=LookupError("at redis://u:hunter2@cache"))
     answer = look(start(version_callback=callback))
     assert (answer.status, b"OK: heartbeat" in answer.body) == (200, True)
@@ -148,7 +148,7 @@ GROUPS = {"DOCKERFLOW_HEARTBEAT_GROUPS": {"live": ["a"], "ready": ["b"]}}
 
 @pytest.mark.parametrize("group", ["", "/live", "/ready"])
 def test_groups(start: Start, framework: Framework, group: str) -> None:
-    """The page links to the groups, whose own pages have their checks alone."""
+    """The page links to the groups, whose own pages show only their checks."""
     app = start(settings={**SHOWN, **GROUPS}, checks={"a": lambda: None, "b": lambda: None})
     for slash in ("", "/") if framework.trailing_slash else ("",):
         path = f"/__heartbeat__{group}{slash}"
@@ -159,13 +159,13 @@ def test_groups(start: Start, framework: Framework, group: str) -> None:
 
 
 def test_unknown_group(start: Start) -> None:
-    """For a group that is not there, a browser gets the same text as any client."""
+    """For an unknown group, a browser gets the same text as any other client."""
     answer = start(settings=GROUPS).request("/__heartbeat__/x", headers={"Accept": FIREFOX})
     assert (answer.status, b"live, ready" in answer.body) == (404, True)
 
 
 def test_durations(start: Start) -> None:
-    """The page of a browser has the header of which its network panel draws the durations."""
+    """The page has the header whose durations a browser shows in its network panel."""
     answer = look(start(settings=SHOWN, checks={"disk": lambda: None}))
     assert str(answer.header("Server-Timing")).startswith("disk;dur=")
     assert b" ms</td>" in answer.body

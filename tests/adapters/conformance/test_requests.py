@@ -1,4 +1,4 @@
-"""Request ids and the request summary: one record per request, and nothing else changed."""
+"""Request ids and the request summary: one record per request, and no other change."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_hostile_request_ids(start: Start, framework: Framework, log: Log, hosti
 
 @pytest.mark.parametrize("sane", ["a" * 200, "~!/=", "0b7f-4"])
 def test_request_id(start: Start, log: Log, sane: str) -> None:
-    """The client's request id is in the context, on every line, in the response, and gone then."""
+    """The client's request id is in the context, on every line, in the response, then removed."""
     answer = start().request("/id", headers={"x-request-id": sane})
     assert answer.body.decode() == sane
     assert answer.header("X-Request-ID") == sane
@@ -45,7 +45,7 @@ def test_request_id(start: Start, log: Log, sane: str) -> None:
 
 
 def test_request_id_on_every_kind_of_response(start: Start, framework: Framework) -> None:
-    """Errors, redirects, missing pages and probes bear the request id like any response."""
+    """Errors, redirects, missing pages and probes have the request id like any response."""
     app = start()
     paths = ["/missing", "/abort/503", "/redirect", "/handled", "/stream", "/__lbheartbeat__"]
     if framework.crash_page_has_id:
@@ -56,7 +56,7 @@ def test_request_id_on_every_kind_of_response(start: Start, framework: Framework
 
 
 def test_own_response_header(start: Start) -> None:
-    """A request id header that the application sets itself is left alone."""
+    """A request id header that the application sets itself is kept."""
     assert start().request("/own-id").header("X-Request-ID") == "mine"
 
 
@@ -70,7 +70,7 @@ def test_request_id_header_name(start: Start, log: Log) -> None:
 
 
 def test_summary(start: Start, log: Log) -> None:
-    """The summary has its fields, and no others; its level is INFO."""
+    """The summary has exactly its documented fields, at level INFO."""
     headers = {"User-Agent": "agent/1", "Accept-Language": "tlh", "X-Request-ID": "abc"}
     started = time.monotonic()
     start().request("/", query="secret=1", headers=headers)
@@ -112,9 +112,9 @@ def test_summary(start: Start, log: Log) -> None:
     ],
 )
 def test_codes(start: Start, log: Log, path: str, method: str, code: int, errno: int) -> None:
-    """Each request has one summary with its status; errno tells the server's failures.
+    """Each request has one summary with its status, and errno marks failures of the server.
 
-    It is an ERROR, with the exception's text, only for an exception that nobody has handled.
+    It is an ERROR, with the exception's text, only for an unhandled exception.
     """
     answer = start().request(path, method)
     assert answer.status == code
@@ -128,7 +128,7 @@ def test_codes(start: Start, log: Log, path: str, method: str, code: int, errno:
 
 
 def test_hostile_request(start: Start, framework: Framework, log: Log) -> None:
-    """Whatever is in path, query and headers ends on one line of JSON."""
+    """Whatever path, query and headers contain, the summary is one line of JSON."""
     path = "/%0a%22%7b%7d%c3%a9%ff"
     start().request(
         path, query="a=%0a%ff&b", headers={"User-Agent": '"\x1b[2J{}\\', "Accept-Language": "\xe9"}
@@ -148,7 +148,7 @@ def test_querystring(start: Start, log: Log) -> None:
     "paths", [("/__lbheartbeat__/", "/boom", "/id"), " /__lbheartbeat__,/boom, /id"], ids=repr
 )
 def test_excluded_paths(start: Start, log: Log, paths: object) -> None:
-    """DOCKERFLOW_SUMMARY_EXCLUDE_PATHS, a list or text, leaves out paths but not their failures."""
+    """DOCKERFLOW_SUMMARY_EXCLUDE_PATHS, a list or text, excludes paths unless they fail."""
     app = start(settings={"DOCKERFLOW_SUMMARY_EXCLUDE_PATHS": paths})
     for path in ("/__lbheartbeat__", "/boom", "/id", "/"):
         app.request(path)
@@ -156,7 +156,7 @@ def test_excluded_paths(start: Start, log: Log, paths: object) -> None:
 
 
 def test_responses_are_unchanged(start: Start) -> None:
-    """DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER = False adds no header, and no page is made private."""
+    """DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER = False adds no header, and makes no page private."""
     app = start(settings={"DOCKERFLOW_REQUEST_ID_RESPONSE_HEADER": False})
     answer = app.request("/cached")
     assert answer.header("Cache-Control") == "public, max-age=60"
@@ -165,12 +165,12 @@ def test_responses_are_unchanged(start: Start) -> None:
 
 
 def test_body_of_the_request(start: Start) -> None:
-    """The application reads the request's body as ever."""
+    """The application reads the request's body as without the extension."""
     assert start().request("/echo", "POST", body=b"x" * 100_000).body == b"POST " + b"x" * 100_000
 
 
 def test_stream(start: Start, log: Log) -> None:
-    """A streamed response is recorded at its end, and the id is there while it is made."""
+    """A streamed response is recorded at its end, and its generator has the request id."""
     answer = start().request("/stream", headers={"X-Request-ID": "abc"})
     assert answer.body == b"onetwothree"
     types = [line["Type"] for line in log.lines if "sanic." not in line["Type"]]
@@ -188,7 +188,7 @@ def test_stream_fails(start: Start, log: Log) -> None:
 
 
 def test_client_goes_away(start: Start, log: Log) -> None:
-    """A body that the client does not read to its end is recorded as 499."""
+    """A body that the client does not read to the end is recorded as 499."""
     start().request("/stream", read=1)
     assert (log.summary["code"], log.summary["errno"]) == (499, 0)
 

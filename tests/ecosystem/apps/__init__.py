@@ -1,1 +1,1 @@
-"""Applications that servers of these tests run."""
+"""The applications that these tests run on servers."""

@@ -23,7 +23,7 @@ configure("service", queue="QUEUE" in os.environ)
 @contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
-    logging.shutdown()  # uvicorn's processes end by the signal that they were sent
+    logging.shutdown()  # uvicorn's processes end by the signal that they receive
 
 
 app = FastAPI(lifespan=lifespan)

@@ -1,4 +1,4 @@
-"""Flask as its changelog announces 3.2."""
+"""Flask as its changelog announces version 3.2."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class NextFlask(Flask):
-    """Calls as they will be, of the hooks that are there.
+    """The future way to call hooks, on today's Flask.
 
-    What dispatches a request is given the context, each request has an app context of its own, and
-    each teardown function is called, whatever another one raises.
+    The methods that dispatch a request get the context, each request has its own app context, and
+    all teardown functions are called, even if one raises.
     https://flask.palletsprojects.com/en/latest/changes/#version-3-2-0
     """
 
@@ -67,7 +67,7 @@ class NextFlask(Flask):
     def process_response(self, ctx: AppContext, response: Response) -> Response:  # type: ignore[override]
         return super().process_response(response)
 
-    def do_teardown_request(self, exc: Any = None) -> None:  # by 3.1, which has no context for it
+    def do_teardown_request(self, exc: Any = None) -> None:  # 3.1 calls it without the context
         errors: list[Exception] = []
         for function in reversed(self.teardown_request_funcs.get(None, [])):
             try:
@@ -78,4 +78,4 @@ class NextFlask(Flask):
             raise ExceptionGroup("Errors during request teardown", errors)
 
 
-FLASK_3_2 = Flask if hasattr(AppContext, "has_request") else NextFlask  # contexts have merged there
+FLASK_3_2 = Flask if hasattr(AppContext, "has_request") else NextFlask  # there the contexts are one

@@ -1,4 +1,4 @@
-"""Flask with Flask-Sock, as a server gets it; a page hangs, and the heartbeat fails."""
+"""Flask with Flask-Sock, for servers; one page hangs, and the heartbeat fails."""
 
 from __future__ import annotations
 

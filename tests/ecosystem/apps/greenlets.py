@@ -1,7 +1,7 @@
-"""What the applications of gevent's and eventlet's workers have in common.
+"""The common part of the applications for gevent's and eventlet's workers.
 
-The environment names their checks in ``CHECKS``, without which they have no dockerflow at all, and
-the time limit of these in ``CHECK_TIMEOUT``.
+The environment variable ``CHECKS`` names their checks, and ``CHECK_TIMEOUT`` is the time limit.
+Without ``CHECKS`` they don't use dockerflow.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dockerflow.logging import MozlogHandler, RequestIdLogFilter, request_id_con
 
 CHECKS = os.environ.get("CHECKS", "").split()
 CHECK_TIMEOUT = os.environ.get("CHECK_TIMEOUT", "60")
-REQUESTS = 20  # that the view `meet` waits for
+REQUESTS = 20  # the view `meet` waits for it
 
 _checks_meet = threading.Barrier(2)
 _released = threading.Event()
@@ -23,7 +23,7 @@ _log = logging.getLogger("app")
 
 
 def log_to_stdout() -> None:
-    """Write all that is logged as mozlog, with the request's id."""
+    """Log everything as mozlog, with the request's id."""
     handler = MozlogHandler()
     handler.addFilter(RequestIdLogFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -40,13 +40,13 @@ def other() -> None:
 
 
 def waits() -> None:
-    """Wait until the application has been asked to release it."""
+    """Wait until a request releases it."""
     _log.info("waits")
     _released.wait()
 
 
 def release() -> str:
-    """End the check that waits."""
+    """End the waiting check."""
     _released.set()
     return "released"
 

@@ -39,7 +39,7 @@ class Urls:
         path("async", asynchronous),
         path("meet", meet),
         path("release", release),
-        path("__lbheartbeat__", release),  # without dockerflow, so that the tests see it ready
+        path("__lbheartbeat__", release),  # without dockerflow: the tests wait for it
     )
 
 

@@ -36,7 +36,7 @@ def meet() -> str:
 
 
 @app.get("/release")
-@app.get("/__lbheartbeat__")  # without dockerflow, so that the tests see that it is ready
+@app.get("/__lbheartbeat__")  # without dockerflow: the tests wait for it
 def release() -> str:
     return greenlets.release()
 

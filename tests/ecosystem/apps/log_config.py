@@ -1,4 +1,4 @@
-"""The configuration file of gunicorn and Hypercorn: logging, and nothing else."""
+"""The configuration file of gunicorn and Hypercorn, with logging only."""
 
 from __future__ import annotations
 

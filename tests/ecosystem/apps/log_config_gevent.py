@@ -1,4 +1,4 @@
-"""The same with gevent, which has to patch before the thread of a queue is started."""
+"""The same with gevent, which must patch before the thread of a queue starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The conformance suite's applications, set up after a recipe of the docs: the file of $RECIPE."""
+"""The conformance suite's applications, set up by a recipe of the docs: the file $RECIPE."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def failing() -> Error:
 
 @register
 def raising() -> NoReturn:
-    """Raise, as a check that is broken."""
+    """Raise, like a broken check."""
     raise LookupError("no such queue")
 
 
@@ -29,7 +29,7 @@ OPTIONS = Options(checks={"failing": failing, "raising": raising})
 
 
 def prepare(framework: str) -> Any:
-    """Follow the recipe, and import the framework's application after it."""
+    """Run the recipe, then import the framework's application."""
     log_to_stdout()
     runpy.run_path(os.environ["RECIPE"])
     return importlib.import_module(f"tests.adapters.apps.{framework}")
@@ -63,7 +63,7 @@ def sanic(port: int) -> None:
     """Run Sanic's application on its own server."""
     module = prepare("sanic")
     module.Sanic.test_mode = False
-    module.Sanic.start_method = "fork"  # the application's handlers are no functions of a module
+    module.Sanic.start_method = "fork"  # the application's handlers are not module-level functions
     module.create_app(OPTIONS).run(port=port)
 
 

@@ -1,4 +1,4 @@
-"""The application of tests/services/apps/celery.py, set up after the recipe of $RECIPE."""
+"""The application of tests/services/apps/celery.py, set up by the recipe $RECIPE."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from flask_restx import Api, Resource, abort
 
 
 class Refused(Resource):
-    """Refuses, which Flask-RESTX signals as an exception."""
+    """Answers with an error, which Flask-RESTX signals as an exception."""
 
     def get(self) -> None:
         """Answer with 404."""

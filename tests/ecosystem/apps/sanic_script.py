@@ -1,4 +1,4 @@
-"""A script that calls ``app.run()``; its words are the port and the start method of workers."""
+"""A script that calls ``app.run()``; its arguments are the port and the workers' start method."""
 
 from __future__ import annotations
 

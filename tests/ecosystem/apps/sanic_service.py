@@ -1,4 +1,4 @@
-"""A Sanic service with a factory, as the ``sanic`` command and uvicorn call it."""
+"""A Sanic service with a factory, as the ``sanic`` command and uvicorn need it."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def create_app() -> Sanic[Any, Any]:
 
     @app.after_server_start
     async def started(app: Sanic[Any, Any]) -> None:
-        # Told to end before all of its workers have started, Sanic's manager may hang. This is an
-        # order that it answers by a line when they have.
+        # Sanic's manager may hang if it is stopped before all of its workers have started. It
+        # answers this command with a line when they have.
         if "SANIC_WORKER_NAME" in os.environ:
             app.m.scale(int(os.environ["WORKERS"]))
 

@@ -1,4 +1,4 @@
-"""What the servers are given: the conformance suite's applications, logging mozlog to stdout."""
+"""The conformance suite's applications for servers, logging mozlog to stdout."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from tests.adapters.harness import Options
 
 
 def log_to_stdout() -> None:
-    """Write all that is logged as mozlog, with the request's id."""
+    """Log everything as mozlog, with the request's id."""
     handler = MozlogHandler(name="served")
     handler.addFilter(RequestIdLogFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
 def hung() -> None:
-    """Hang for as long as the process lives, as a check may."""
+    """Hang as long as the process lives, like a bad check."""
     threading.Event().wait()
 
 
 def says() -> checks.CheckMessage:
-    """Log a line of its own, and say something."""
+    """Log a line and return a message."""
     logging.getLogger("app").info("in check")
     return checks.Info("fine", id="served.I001")
 
 
 def ask() -> None:
-    """Ask the backing service of test_attack.py, which may hang, answer late or refuse."""
+    """Call the backing service of test_attack.py, which may hang, answer late or refuse."""
     with socket.create_connection(SERVICE) as sock:
         sock.sendall(b"PING\r\n")
         assert sock.recv(100)
 
 
 async def ask_async() -> None:
-    """Ask the same on the event loop."""
+    """Call it on the event loop."""
     reader, writer = await asyncio.open_connection(*SERVICE)
     writer.write(b"PING\r\n")
     assert await reader.read(100)

@@ -1,4 +1,4 @@
-"""Django's application, as gunicorn and uvicorn get it."""
+"""Django's application for gunicorn and uvicorn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def file(request: HttpRequest) -> FileResponse:
 
 
 async def wait(request: HttpRequest) -> FileResponse:
-    """Wait for as long as the client does."""
+    """Wait until the client disconnects."""
     await asyncio.Event().wait()
     return file(request)
 
@@ -38,7 +38,7 @@ for name, check in OPTIONS.checks.items():
 
 
 def serve(handler: type, urls: type) -> Any:
-    """Build an application for as long as the process lives."""
+    """Build an application that lives as long as the process."""
     settings = {**OPTIONS.settings, "DOCKERFLOW_HEARTBEAT_SHOW_DETAILS": True, "ROOT_URLCONF": urls}
     override_settings(**settings).enable()
     return handler()

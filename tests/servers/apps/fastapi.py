@@ -1,4 +1,4 @@
-"""FastAPI's application, as uvicorn gets it."""
+"""FastAPI's application for uvicorn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A FastAPI application that configures no logging, as uvicorn gets it."""
+"""A FastAPI application for uvicorn that configures no logging."""
 
 from __future__ import annotations
 

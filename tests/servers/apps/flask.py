@@ -1,4 +1,4 @@
-"""Flask's application, as gunicorn gets it."""
+"""Flask's application for gunicorn."""
 
 from __future__ import annotations
 

@@ -24,11 +24,11 @@ observe(app, liveness_file=os.environ.get("LIVENESS_FILE"))
 
 
 class ExpectedError(Exception):
-    """Tasks raise it every day."""
+    """An exception that tasks raise regularly."""
 
 
 class GreenletExit(BaseException):
-    """Stands for that of the package greenlet, which not all environments have."""
+    """Stands for the exception of the package greenlet, which is not always installed."""
 
 
 ERRORS: dict[str, BaseException] = {
@@ -45,7 +45,7 @@ ERRORS: dict[str, BaseException] = {
 
 @app.task(name="quick")
 def quick(result: object = None) -> str:
-    """End at once, after a task whose result this gets, if there is one."""
+    """End at once; as a callback, accept the result of a task."""
     log.info("quick")
     return "done"
 
@@ -54,14 +54,14 @@ class Hooked(Task):  # type: ignore[type-arg]
     """Tasks whose hook fails."""
 
     def on_failure(self, exc: Exception, *args: Any, **kwargs: Any) -> None:
-        """Fail, for one of the errors."""
+        """Fail with one of the errors."""
         if "hook" in str(exc):
             raise RuntimeError("hook")
 
 
 @app.task(name="ends", base=Hooked, bind=True, max_retries=3, throws=(ExpectedError,))
 def ends(self: Any, how: str) -> None:
-    """End in some way."""
+    """End in the given way."""
     log.info("ends")
     if how == "retry" and not self.request.retries:
         self.retry(exc=ValueError("again"), countdown=0)

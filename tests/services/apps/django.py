@@ -26,10 +26,10 @@ BACKENDS = ["django.core.cache.backends.redis.RedisCache", "django_redis.cache.R
 
 
 class DjangoService(Service):
-    """The application, which is the process's only one.
+    """The application, the only one of the process.
 
     :param asynchronous: whether it runs under ASGI.
-    :param database: further settings of the database.
+    :param database: additional settings of the database.
     """
 
     database_down = "E001"
@@ -75,11 +75,11 @@ class DjangoService(Service):
         self._stack.callback(self.server.close)
 
     def configure(self, **settings: Any) -> None:
-        """Change settings, which last until it is closed."""
+        """Change settings until the application is closed."""
         self._stack.enter_context(override_settings(**settings))
 
     def close(self) -> None:
-        """Close its connections, and take its settings back."""
+        """Close its connections, and restore its settings."""
         self._stack.close()
 
     def migrate(self, server: PostgresServer) -> None:
@@ -87,7 +87,7 @@ class DjangoService(Service):
         call_command("migrate", verbosity=0, skip_checks=True)
 
     def unmigrate(self, server: PostgresServer) -> None:
-        """Take a migration back."""
+        """Revert a migration."""
         call_command("migrate", "sessions", "zero", verbosity=0, skip_checks=True)
 
     def _forget_connection(self) -> None:

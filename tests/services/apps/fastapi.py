@@ -44,7 +44,7 @@ class FastAPIService(Service):
             setattr(self.app.state, name, value)
 
     def close(self) -> None:
-        """Close its connections, and end it."""
+        """Close its connections and stop it."""
         self.asgi.submit(self.clients.close()).result(30)
         self.asgi.close()
 

@@ -57,7 +57,7 @@ class SanicService(Service):
         self.app.config.update(settings)
 
     def close(self) -> None:
-        """Close its connections, and end it."""
+        """Close its connections and stop it."""
         self.sanic.submit(self.clients.close()).result(30)
         self.sanic.close()
 

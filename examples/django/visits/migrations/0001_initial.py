@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Make the table of visits."""
+    """Create the table of visits."""
 
     initial = True
     operations = [  # noqa: RUF012 - as Django writes them

@@ -1,1 +1,1 @@
-"""A Django project beside the libraries that projects use."""
+"""A Django project with the libraries that projects use."""

@@ -15,10 +15,10 @@ log = logging.getLogger("shop.chat")
 
 
 class Chat(WebsocketConsumer):
-    """Says everything again."""
+    """Repeats each message."""
 
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Answer what the client says."""
+        """Send the client's message back."""
         log.info("heard")
         if text_data == "boom":
             raise RuntimeError(text_data)
@@ -26,7 +26,7 @@ class Chat(WebsocketConsumer):
 
 
 class RequestIds:
-    """Gives each websocket a request id: it passes none of Django's middleware."""
+    """Gives each websocket a request id, because websockets bypass Django's middleware."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""A check of the project's own."""
+"""A check of the project."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from django.core.checks import CheckMessage, Error
 
 
 async def has_users() -> CheckMessage | None:
-    """Return an error while nobody has registered."""
+    """Return an error if there are no users."""
     return None if await User.objects.aexists() else Error("Nobody.", id="shop.health.E001")

@@ -18,16 +18,16 @@ with_checks = override_settings(DOCKERFLOW_CHECKS=CHECKS)
 
 @with_checks
 class TestRolledBack(TestCase):
-    """Tests in a transaction that nobody else sees."""
+    """Tests in a transaction, whose changes other connections don't see."""
 
     def test_sync(self) -> None:
-        """A heartbeat sees what the test has written."""
+        """A heartbeat sees the test's changes."""
         assert self.client.get("/__heartbeat__").status_code == 500
         User.objects.create(username="ada")
         assert self.client.get("/__heartbeat__").status_code == 200
 
     async def test_async(self) -> None:
-        """An async heartbeat sees what the test has written."""
+        """An async heartbeat sees the test's changes."""
         assert (await self.async_client.get("/__heartbeat__")).status_code == 500
         await User.objects.acreate(username="ada")
         assert (await self.async_client.get("/__heartbeat__")).status_code == 200
@@ -41,7 +41,7 @@ class TestCommitted(TransactionTestCase):
 
 
 def test_settings(client: Client, db: None, settings: Any) -> None:
-    """Settings that a test changes are in force at once, and no longer than the test."""
+    """Settings that a test changes apply at once, and only during the test."""
     settings.DOCKERFLOW_CHECKS = CHECKS
     settings.DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE = 503
     settings.DOCKERFLOW_REQUEST_ID_HEADER_NAME = "X-Trace"
@@ -50,7 +50,7 @@ def test_settings(client: Client, db: None, settings: Any) -> None:
 
 
 def test_settings_are_reset(client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    """A test that may not use the database can ask for what does not."""
+    """A test without database access can use the endpoints that don't need it."""
     caplog.set_level("INFO", "request.summary")
     answer = client.get("/__lbheartbeat__", headers={"X-Request-ID": "mine"})
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (200, "mine")
@@ -59,6 +59,6 @@ def test_settings_are_reset(client: Client, caplog: pytest.LogCaptureFixture) ->
 
 @with_checks
 def test_server(live_server: Any) -> None:
-    """The server of a test sees what the test has written."""
+    """The server of a test sees the test's changes."""
     User.objects.create(username="ada")
     assert urlopen(f"{live_server}/__heartbeat__").status == 200

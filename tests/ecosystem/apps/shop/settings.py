@@ -1,4 +1,4 @@
-"""The settings of a Django project beside the libraries that projects use."""
+"""The settings of a Django project with the libraries that projects use."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ CORS_ALLOWED_ORIGINS = ["https://www.example"]
 CORS_EXPOSE_HEADERS = ["X-Request-ID"]
 DEBUG_TOOLBAR_CONFIG = {"SHOW_TOOLBAR_CALLBACK": lambda request: True}
 DOCKERFLOW_SUMMARY_EXCLUDE_PATHS = ["/metrics"]
-REST_FRAMEWORK = {"PAGE_SIZE": 20}  # of which a system check of its own complains
+REST_FRAMEWORK = {"PAGE_SIZE": 20}  # its own system check warns about this
 STATIC_URL = "static/"
 STATICFILES_DIRS = [FOLDER / "assets"]
 

@@ -25,7 +25,7 @@ login_not_required: Any = getattr(  # new in Django 5.1
 
 
 class Anybody(BaseAuthentication):
-    """Takes each request for user 7's."""
+    """Takes each request as user 7's."""
 
     def authenticate(self, request: Any) -> Any:
         """Return the user, and no token."""
@@ -33,7 +33,7 @@ class Anybody(BaseAuthentication):
 
 
 class Orders(APIView):
-    """Answers by the number of the order."""
+    """Answers with the number of the order."""
 
     authentication_classes: ClassVar = [Anybody]
     errors: ClassVar = {403: PermissionDenied, 404: NotFound, 429: Throttled, 500: RuntimeError}
@@ -47,17 +47,17 @@ class Orders(APIView):
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """Answer with HTML, and use the ORM for it."""
+    """Answer with HTML, using the ORM."""
     return HttpResponse(f"<html><body>{User.objects.count()} users</body></html>")
 
 
 def account(request: HttpRequest) -> HttpResponse:
-    """Answer who has logged in."""
+    """Answer with the name of the logged-in user."""
     return page(request)
 
 
 async def endless(request: HttpRequest) -> StreamingHttpResponse:
-    """Stream until the client goes away."""
+    """Stream until the client disconnects."""
 
     async def chunks() -> AsyncIterator[bytes]:
         while True:

@@ -1,4 +1,4 @@
-"""What connects an application with all that observes it."""
+"""Connect an application to the receivers that observe it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .worker import LivenessFile, capture_warnings, quieten_celery, set_up_loggi
 def observe(app: Celery, *, liveness_file: str | os.PathLike[str] | None = None) -> None:
     """Observe the tasks of an application, and configure the logging of its workers.
 
-    Call it where the application is made, so that the processes that send tasks observe, too.
+    Call it where the application is created, so that it also runs in processes that send tasks.
 
-    :param app: the application; its name becomes the ``Logger`` of the lines, where no logging is
-        configured.
-    :param liveness_file: the path of a file that a worker keeps fresh for as long as it lives.
+    :param app: the application; if logging is not configured, its name becomes the ``Logger`` of
+        the lines.
+    :param liveness_file: the path of a file that a worker touches regularly while it is alive.
     """
-    # A function of a module is connected once, however many applications are observed.
+    # Module-level functions are connected only once, even if several applications are observed.
     signals.before_task_publish.connect(tasks.send_request_id)
     signals.task_received.connect(tasks.note_received)
     signals.task_prerun.connect(tasks.start)
@@ -31,7 +31,7 @@ def observe(app: Celery, *, liveness_file: str | os.PathLike[str] | None = None)
     signals.task_revoked.connect(tasks.record_revoked)
     signals.celeryd_init.connect(capture_warnings)
     quieten_celery()
-    # weak=False: nothing else holds a partial, or the methods below.
+    # weak=False: nothing else references the partial, or the methods below.
     signals.setup_logging.connect(functools.partial(set_up_logging, app), weak=False)
     if liveness_file is not None:
         file = LivenessFile(liveness_file)

@@ -1,8 +1,8 @@
 """The receivers of Celery's signals that give tasks their ids and write their summaries.
 
-A run that starts is recorded when it ends, by the process that runs it. What that process can't
-tell, since it has been killed or the task has never started, its parent does: signals say so to the
-parent of the prefork pool, and to the one process of the other pools.
+The process that runs a task records the run when it ends. If that process was killed or the task
+never started, its parent records the run: Celery then sends a signal in the parent of the prefork
+pool, and in the single process of the other pools.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ class _Run(NamedTuple):
     token: Token[str | None]
 
 
-# Messages that this process has received and not recorded, for as long as Celery holds them.
+# Messages that this process has received and not yet recorded, while Celery references them.
 _received: WeakValueDictionary[str, Request] = WeakValueDictionary()
 
-# The task that this thread has recorded last: a hook that fails is an internal error after that.
+# The last task that this thread has recorded. If one of its hooks fails after that, Celery reports
+# an internal error.
 _finished: ContextVar[str | None] = ContextVar("finished", default=None)
 
 # ---------------------------------------------------------------------- ids
@@ -57,10 +58,10 @@ _finished: ContextVar[str | None] = ContextVar("finished", default=None)
 def send_request_id(headers: dict[str, Any], **_: object) -> None:
     """Send the id of the current request with a task."""
     if sane_request_id(headers.get(HEADER)) is not None:
-        return  # of a retry, or the sender's own
+        return  # set by a retry, or by the sender
     current = request_id_context.get()
     if not current:
-        # The error callbacks of a task whose process was killed are sent by the parent process.
+        # If a task's process was killed, the parent process sends the task's error callbacks.
         killed = _received.get(headers.get("parent_id") or "")
         current = None if killed is None else killed.request_dict.get(HEADER)
     request_id = sane_request_id(current)
@@ -87,16 +88,16 @@ def start(task_id: str, task: Task[..., Any], **_: object) -> None:
 def finish(
     task_id: str, task: Task[..., Any], retval: object, state: str | None, **_: object
 ) -> None:
-    """Record the run, and take its id out of the context."""
+    """Record the run, and remove its id from the context."""
     run: _Run | None = task.request.get(_RUN)
     if run is None:
         return
     error = sys.exc_info()[1]
-    if state is None:  # the exception is on its way to the caller, or ends the process
+    if state is None:  # the exception is raised in the caller, or ends the process
         state = _state_of(error)
     else:
         error = retval if isinstance(retval, BaseException) else None
-    # A SystemExit ends a process of the prefork pool: its parent records the run as lost.
+    # A SystemExit ends a process of the prefork pool; the parent records the run as lost.
     ends_process = error is not None and not isinstance(error, Exception) and _has_parent()
     try:
         if not ends_process:
@@ -115,13 +116,13 @@ def record_internal_error(
     exception: BaseException,
     **_: object,
 ) -> None:
-    """Record a run that Celery could not start, say for arguments that are none."""
+    """Record a run that Celery could not start, for example because of invalid arguments."""
     if _finished.get() != task_id:
         _record(sender, task_id, (request or {}).get, "FAILURE", exception)
 
 
 def _state_of(error: BaseException | None) -> str:
-    # What ends a task of the gevent pool that is revoked. Its package is not ours to import.
+    # Raised in a revoked task of the gevent pool. By name, because gevent may not be installed.
     if type(error).__name__ == "GreenletExit":
         return "REVOKED"
     known = {Retry: "RETRY", Reject: "REJECTED", Ignore: "IGNORED"}
@@ -137,20 +138,20 @@ def _has_parent() -> bool:
 
 
 def note_received(request: Request, **_: object) -> None:
-    """Keep a message, for what may happen to its run."""
+    """Keep a message, in case the process of its run can't record it."""
     _received[request.id] = request
 
 
 def record_failure(
     sender: Task[..., Any], task_id: str, exception: BaseException, **_: object
 ) -> None:
-    """Record a run whose process was killed; all other failures are told where they happen."""
+    """Record a run whose process was killed; other failures are recorded where they happen."""
     if isinstance(exception, TimeLimitExceeded | WorkerLostError):
         _record_received(sender, task_id, sender.request, "FAILURE", exception)
 
 
 def record_retry(sender: Task[..., Any], request: Context, **_: object) -> None:
-    """Record a run that the worker has cancelled, to be run again: at a cold shutdown it does."""
+    """Record a run that the worker has cancelled and will repeat, as in a cold shutdown."""
     _record_received(sender, str(request.id), request, "RETRY", message="cancelled")
 
 
@@ -162,12 +163,12 @@ def record_revoked(
     expired: bool,
     **_: object,
 ) -> None:
-    """Record a run that was revoked, before it has started or by a signal to its process."""
+    """Record a run that was revoked before it started, or terminated by a signal."""
     task_id = str(request.id)
     if not terminated:
         how = "expired" if expired else "revoked"
         _record(sender, task_id, request.get, "REVOKED", message=how)
-    elif signum != getattr(signal, "SIGUSR1", None):  # which raises SoftTimeLimitExceeded there
+    elif signum != getattr(signal, "SIGUSR1", None):  # it raises SoftTimeLimitExceeded
         _record_received(sender, task_id, request, "REVOKED", message="terminated")
 
 
@@ -179,12 +180,12 @@ def _record_received(
     error: BaseException | None = None,
     message: str = "",
 ) -> None:
-    """Record how a run has ended whose process can't tell.
+    """Record the end of a run whose process can't record it.
 
-    :param context: the task's request, if it is there.
+    :param context: the task's request, which has the run if it is in this process.
     """
     if context.get(_RUN) is not None:
-        return  # it runs here, and ends yet
+        return  # it runs here, and is recorded when it ends
     request = _received.pop(task_id, None)
     if request is not None:
         began: float | None = request.time_start
@@ -208,9 +209,9 @@ def _record(
 ) -> None:
     """Write the summary of a run.
 
-    :param get: returns what the message says of it by a name, None where it doesn't.
-    :param error: why it has failed or is to be retried.
-    :param message: what else is to be said.
+    :param get: returns an attribute of the message by its name, or None if it is missing.
+    :param error: why the run has failed or is retried.
+    :param message: the text of the record, unless ``error`` provides it.
     """
     with harmless(TASK_SUMMARY):
         _received.pop(task_id, None)

@@ -1,4 +1,4 @@
-"""The process of a worker or of beat: its logging, and the file that says that it lives."""
+"""The logging and the liveness file of a worker or beat process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dockerflow.logging import dict_config
 
 logger = logging.getLogger("dockerflow.celery")
 
-# Celery's own lines of each task ("received", "succeeded"), where the summary says it.
+# Celery's own lines for each task ("received", "succeeded"), which the summary replaces.
 _TASK_LOGGERS = ("celery.app.trace", "celery.worker.strategy")
 
 
 def quieten_celery() -> None:
-    """Turn off Celery's own lines of each task, but for what is wrong with one."""
+    """Turn off Celery's own lines for each task, except warnings and errors."""
     for name in _TASK_LOGGERS:
         each = logging.getLogger(name)
         if each.level == logging.NOTSET:
@@ -27,43 +27,43 @@ def quieten_celery() -> None:
 
 
 def capture_warnings(**_: object) -> None:
-    """Log warnings already now.
+    """Log Python's warnings from now on.
 
-    Celery does that only after it has warned that it runs as root. It is not done where no logging
-    is configured yet: the warning would be lost.
+    Celery itself starts only after its warning that it runs as root. If logging is not configured
+    yet, this does nothing, because that warning would be lost.
     """
     if logging.getLogger().handlers:
         logging.captureWarnings(True)
 
 
 def set_up_logging(app: Celery, loglevel: int, **_: object) -> None:
-    """Leave the application's logging as it is, or configure it: a receiver of ``setup_logging``.
+    """Configure logging unless the application has done so; a receiver of ``setup_logging``.
 
-    Since there is a receiver, Celery itself neither replaces the handlers of the root logger nor
+    Because there is a receiver, Celery itself replaces neither the handlers of the root logger nor
     ``sys.stdout``.
 
     :param app: the application.
-    :param loglevel: that of the command line.
-    :raises SystemExit: if the environment asks for a format that is none.
+    :param loglevel: the level from the command line.
+    :raises SystemExit: if the environment asks for an unknown format.
     """
     if not logging.getLogger().handlers:
         try:
             config = dict_config(app.main or "celery", loglevel)
         except ValueError as error:
-            # After any other exception of a receiver, Celery 5.3 goes on, and writes no line.
+            # After any other exception of a receiver, Celery 5.3 continues without any logs.
             raise SystemExit(f"{app.main or 'celery'}: {error}") from error
         logging.config.dictConfig(config)
-    pool = get_multiprocessing_logger()  # of the prefork pool, which says that a child has died
+    pool = get_multiprocessing_logger()  # the prefork pool's, which reports dead children
     if pool is not None and not pool.handlers:
         pool.propagate = True
         pool.setLevel(logging.WARNING)
-    quieten_celery()  # again: dictConfig() resets the loggers below those that it names
+    quieten_celery()  # again: dictConfig() resets the children of the loggers that it configures
 
 
 class LivenessFile:
-    """A file whose age says how long ago the worker was alive.
+    """A file whose modification time shows when the worker was last alive.
 
-    :param path: where it is.
+    :param path: the path of the file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -72,17 +72,17 @@ class LivenessFile:
         self._has_failed = False
 
     def start(self, **_: object) -> None:
-        """Make the file: the worker takes tasks."""
+        """Create the file: the worker accepts tasks."""
         self._is_ready = True
         self.touch()
 
     def touch(self, **_: object) -> None:
-        """Make it fresh, unless the worker is still starting, or stopping."""
+        """Touch the file, unless the worker is still starting, or stopping."""
         if self._is_ready:
             self._try(self.path.touch)
 
     def stop(self, **_: object) -> None:
-        """Remove it: the worker has ended."""
+        """Remove the file: the worker has ended."""
         self._is_ready = False
         self._try(lambda: self.path.unlink(missing_ok=True))
 

@@ -1,4 +1,4 @@
-"""Health checks: registering them, running them, and the messages that they return.
+"""Register and run health checks, and make the messages that they return.
 
 A check is any callable that returns messages. Register it, and the heartbeat runs it::
 

@@ -21,7 +21,7 @@ from .report import UsageError, report
 
 @runtime_checkable
 class Extension(Protocol):
-    """The extension of an adapter, whose class can't be imported here: it imports this package."""
+    """The extension of an adapter. Its class can't be imported here: it imports this package."""
 
     registry: CheckRegistry
     silenced_checks: list[str]
@@ -35,18 +35,18 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m dockerflow.checks",
-        description="Run checks in this process, and show what they say. The application is "
-        "imported, and not started.",
-        epilog="exit status: 0, or 1 where a check is at ERROR or above, or 2 for wrong arguments",
+        description="Run checks in this process, and show their results. The application is "
+        "imported but not started.",
+        epilog="exit status: 0, or 1 if a check is at ERROR or above, or 2 for wrong arguments",
     )
     parser.add_argument(
         "target",
         metavar="MODULE[:ATTRIBUTE]",
         help="an application with a Dockerflow extension, a function that makes one, an extension, "
-        "or a CheckRegistry; without ATTRIBUTE the default registry, once MODULE is imported",
+        "or a CheckRegistry; without ATTRIBUTE, the default registry after MODULE is imported",
     )
     parser.add_argument("--group", metavar="NAME", help="only the checks of this group")
-    parser.add_argument("--json", action="store_true", help="print JSON, as the heartbeat answers")
+    parser.add_argument("--json", action="store_true", help="print the JSON of the heartbeat")
     options = parser.parse_args()
     try:
         run = find(options.target)
@@ -59,22 +59,22 @@ def main() -> None:
 
 
 def find(target: str) -> Callable[[str | None], ChecksResults]:
-    """Import what an argument names, and return what runs its checks.
+    """Import the object that an argument names, and return a function that runs its checks.
 
-    :raises UsageError: if it is not there, or has no checks.
+    :raises UsageError: if it does not exist, or has no checks.
     """
     name, _, attribute = target.partition(":")
     if not all(part.isidentifier() for part in name.split(".")):
-        raise UsageError(f"{name!r} is no module, such as shop.app")
+        raise UsageError(f"{name!r} is not the name of a module, such as shop.app")
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if not f"{name}.".startswith(f"{error.name}."):  # something that it imports is missing
+        if not f"{name}.".startswith(f"{error.name}."):  # a module that it imports is missing
             raise
-        raise UsageError(f"there is no module {name!r} here") from None
-    except SystemExit:  # or a gate would pass without any check
+        raise UsageError(f"there is no module named {name!r}") from None
+    except SystemExit:  # else a deployment could pass without any check
         raise UsageError(
-            f"importing {name!r} ended the process; its last lines may start it"
+            f"importing {name!r} ended the process; it may start the application when imported"
         ) from None
     found = get(module, attribute.removesuffix("()")) if attribute else default_registry
     if isinstance(found, CheckRegistry):
@@ -94,7 +94,7 @@ def find(target: str) -> Callable[[str | None], ChecksResults]:
 
 
 def get(module: ModuleType, attribute: str) -> Any:
-    """Return what a module holds, or what a function that it holds returns.
+    """Return an attribute of a module; if it is a function, call it and return its result.
 
     :raises UsageError: if there is no such attribute.
     """
@@ -106,7 +106,7 @@ def get(module: ModuleType, attribute: str) -> Any:
 
 
 def is_factory(value: object) -> bool:
-    """Return whether this makes something, and is no application, which can be called too."""
+    """Return whether this is a function, and not an application, which may be callable too."""
     return inspect.isroutine(value) or isinstance(value, functools.partial)
 
 
@@ -115,7 +115,7 @@ def run_registry(
 ) -> ChecksResults:
     """Run the checks of a registry, async ones on one event loop.
 
-    :raises UsageError: for a group.
+    :raises UsageError: if a group is given.
     """
     if group is not None:
         raise UsageError("--group needs an application, such as shop:app; a registry has no groups")
@@ -123,20 +123,20 @@ def run_registry(
 
 
 def application_of(extension: Extension, module: ModuleType) -> Any:
-    """Return the application in a module that has an extension, or None."""
+    """Return the application of a module that has this extension, or None."""
     values = vars(module).values()
     return next((each for each in values if extension_of(each) is extension), None)
 
 
 def extension_of(app: Any) -> Extension | None:
-    """Return the extension of an application, from where the adapters keep it."""
+    """Return the extension of an application, from the places where the adapters store it."""
     places: list[Callable[[], Any]] = [
         lambda: app.extensions["dockerflow"],
         lambda: app.state.dockerflow,
         lambda: app.ctx.dockerflow,
     ]
     for place in places:
-        with suppress(Exception):  # whatever else is in a module, such as Flask's proxies
+        with suppress(Exception):  # a module may hold anything, such as Flask's proxies
             found = place()
             if isinstance(found, Extension):
                 return found

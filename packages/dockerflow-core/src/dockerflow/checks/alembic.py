@@ -1,7 +1,7 @@
-"""Whether the database has all the migrations of an Alembic directory.
+"""Check that the database has all the migrations of an Alembic directory.
 
-The heads of the migration scripts are compared with the revisions in the database's version table.
-``env.py`` is not run, and the version table is never created.
+This compares the heads of the migration scripts with the revisions in the database's version table.
+It does not run ``env.py``, and never creates the version table.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def migrations_check(
     version_table: str | None = None,
     version_table_schema: str | None = None,
 ) -> Callable[[], Any]:
-    """Return the check that fits a database: a sync or an async callable without arguments.
+    """Return the right check for a database: a sync or async callable without arguments.
 
-    The parameters are those of :func:`check_migrations_applied` or
-    :func:`check_migrations_applied_async`, and so are the exceptions.
+    The parameters and exceptions are those of :func:`check_migrations_applied` or
+    :func:`check_migrations_applied_async`.
     """
     _require(migrate, database)
     table = {"version_table": version_table, "version_table_schema": version_table_schema}
@@ -69,15 +69,15 @@ def check_migrations_applied(
 
     :param migrate: a :class:`flask_migrate.Migrate` (in an application context), an
         :class:`alembic.config.Config` or the path of an ``alembic.ini``.
-    :param database: what :func:`dockerflow.checks.sqlalchemy.check_database_connected` takes; by
+    :param database: as for :func:`dockerflow.checks.sqlalchemy.check_database_connected`; by
         default the ``db`` of Flask-Migrate.
     :param version_table: the version table's name, by default that of Flask-Migrate or Alembic. A
-        name that ``env.py`` sets is not known here.
+        name that is set in ``env.py`` must be given here too.
     :param version_table_schema: its schema, by default that of Flask-Migrate or the connection.
-    :returns: nothing, or one message: ``dockerflow.health.W001`` (unapplied migrations, or a
-        database ahead of the code) or ``I001`` (the database or the migrations can't be read).
+    :returns: a message if something is wrong: ``dockerflow.health.W001`` (unapplied migrations, or
+        a database ahead of the code) or ``I001`` (the database or the migrations can't be read).
     :raises ModuleNotFoundError: if Alembic or SQLAlchemy is not installed.
-    :raises TypeError: if one of them is of another type, or there is no database.
+    :raises TypeError: if an argument has the wrong type, or there is no database.
     """
     _require(migrate, database)
     source = migrate
@@ -90,7 +90,7 @@ def check_migrations_applied(
     read = _reader(version_table, version_table_schema)
     messages: list[CheckMessage] = []
     engines = engines_of(database)
-    if None in engines:  # the default, which Flask-Migrate migrates
+    if None in engines:  # the default bind, which Flask-Migrate migrates
         engines = {None: engines[None]}
     for bind, engine in engines.items():
         try:
@@ -127,7 +127,7 @@ async def check_migrations_applied_async(
 
 
 def _require(migrate: Any, database: Any) -> None:
-    """Import what the check needs, and refuse what it can't work with."""
+    """Import what the check needs, and raise a TypeError for arguments that it can't use."""
     for module in ("alembic.config", "alembic.migration", "alembic.script"):
         import_extra(module, "alembic", "migrate")
     from alembic.config import Config
@@ -167,20 +167,20 @@ def _compare(source: Source, applied: set[str], bind: str | None = None) -> list
         if unknown := applied - revisions:
             text = "Database is ahead of the code: no script has its revisions "
             return [_unapplied(place + text, unknown)]
-        # A revision that an applied one depends on is not in the version table.
+        # The version table does not list the revisions that an applied one depends on.
         reached = {script.revision for script in scripts.get_all_current(tuple(applied))}
     except Exception as error:
         text = f"Can't check migrations: {type(error).__name__}"
         if _raised_by_alembic(error):
             return [Info(public_text(f"{text}: {error}"), id=INFO_CANT_CHECK_MIGRATIONS)]
-        # Scripts are the application's code, whose exceptions may hold anything: for the log alone.
+        # Scripts are the application's code. Their exceptions may hold secrets, so only log them.
         return [Info(text, obj=error, id=INFO_CANT_CHECK_MIGRATIONS)]
     missing = heads - reached
     return [_unapplied(f"{place}Unapplied migrations found: ", missing)] if missing else []
 
 
 def _raised_by_alembic(error: Exception) -> bool:
-    """Return whether Alembic raised an exception: one of its own, or a KeyError for a parent."""
+    """Return whether Alembic raised an exception, its own or a KeyError for a missing parent."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     modules = (type(error).__module__, frames[-1].f_globals.get("__name__", ""))
     return any(module.partition(".")[0] == "alembic" for module in modules)
@@ -190,8 +190,8 @@ def _unapplied(text: str, revisions: set[str]) -> CheckMessage:
     return Warning(text + ", ".join(sorted(revisions)), id=WARNING_UNAPPLIED_MIGRATION)
 
 
-# Alembic imports every script to know them, and they don't change while a service runs. So what was
-# read is kept for a minute, by the places that a configuration names.
+# Alembic has to import every script, and scripts don't change while a service runs. So keep what
+# was read for a minute, by the places that a configuration names.
 _KEPT_SECONDS = 60.0
 _PLACES = ("script_location", "version_locations", "recursive_version_locations")
 _kept: dict[tuple[object, ...], tuple[float, ScriptDirectory]] = {}

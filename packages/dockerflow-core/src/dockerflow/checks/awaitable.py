@@ -1,4 +1,4 @@
-"""The checks of backing services by one name each, whether their client is a sync or an async one.
+"""The checks of backing services, with one function each for sync and async clients.
 
 For the adapters of async frameworks.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 Found = list[CheckMessage] | Awaitable[list[CheckMessage]]
-"""What a check returns: to be awaited where its client, or engine, is an async one."""
+"""What a check returns; it must be awaited if the client or engine is async."""
 
 
 def check_redis_connected(client: Any) -> Found:

@@ -1,4 +1,4 @@
-"""What a check is, and what an adapter lays around each check that it runs."""
+"""The type of checks, and how an adapter runs each of them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Check = Callable[..., Any]
 
 @dataclass(frozen=True)
 class CheckEnvironment:
-    """What an adapter lays around each check.
+    """How an adapter runs each check.
 
     :param app: the application that the checks run for; two applications never share a run.
-    :param call: calls a check with the arguments that its framework gives.
+    :param call: calls a check with the arguments of its framework.
     :param scope: returns the context manager that each check runs in, in its own thread or task.
     :param context: returns the :class:`contextvars.Context` that a check runs in; by default a copy
         of the caller's.
     :param inline: returns whether a check must run in the thread of its sync caller, without time
-        limit and sharing, because its resources belong to that thread. In an async caller it
-        counts for sync checks only.
+        limit and sharing, because its resources belong to that thread. For an async caller, it
+        only applies to sync checks.
     :param run_async: runs the coroutine of an async check to its end, for a sync caller.
     :param keep: returns the seconds for which a result of a check without any message is reused;
-        None for what the check was registered with, or else the heartbeat has.
-    :param unlogged_ids: ids of messages that are not logged; by default those that are silenced.
+        None for the value that the check was registered with, or else the heartbeat's.
+    :param unlogged_ids: ids of messages that are not logged; by default the silenced ones.
     """
 
     app: object = None

@@ -1,4 +1,4 @@
-"""What checks return: reading it, logging it, and adding it up to results."""
+"""Read, log and add up what checks return."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from dockerflow import health
 from .messages import ERROR, level_to_text
 
 logger = logging.getLogger("dockerflow.checks.registry")
-"""The logger of all messages. Services configure it by this name, which is older than this file."""
+"""The logger of all messages. Services configure it by this name, so it must not change."""
 
-# From "://" to the last "@" before the next blank or URL: a password may hold "/", "?" and "@",
+# From "://" to the last "@" before the next space or URL: a password may hold "/", "?" and "@",
 # and masking too much of an odd text is safer than too little.
 _USER_PART = re.compile(r"(?<=://)(?:(?!://)\S)*@")
 
 
 class CheckDetails(TypedDict):
-    """What a check reported whose status is not ``"ok"``."""
+    """The status and messages of a check whose status is not ``"ok"``."""
 
     status: str
     level: int
@@ -37,11 +37,11 @@ class ChecksResults:
     :param details: by check name, for each check whose level is above ok: its ``status`` (the
         level's name), its ``level`` (the worst of its messages) and its ``messages`` (texts by id).
     :param statuses: the name of the worst level of each check, by check name.
-    :param level: the worst level of all checks, 0 where none returned a message.
-    :param durations: the seconds that each check took, by check name: its limit where it is still
-        running, and 0 where the result is a kept one. Not compared.
-    :param kept: the names of the checks that were not run, because an earlier result still holds.
-        Not compared.
+    :param level: the worst level of all checks, 0 if none returned a message.
+    :param durations: the seconds that each check took, by check name: its limit if it is still
+        running, and 0 if an earlier result was reused. Ignored by ``==``.
+    :param kept: the names of the checks that were not run, because an earlier result is still
+        valid. Ignored by ``==``.
     """
 
     details: dict[str, CheckDetails] = field(default_factory=dict[str, CheckDetails])
@@ -53,10 +53,10 @@ class ChecksResults:
 
 @dataclass(frozen=True)
 class Finding:
-    """One message of a check, as it is counted, shown and logged.
+    """One message of a check, ready to be counted, shown and logged.
 
     :param text: the message, with the user part of URLs masked.
-    :param error: the exception that the check raised, or gave as ``obj``; for the log alone.
+    :param error: the exception that the check raised, or passed as ``obj``; it is only logged.
     """
 
     level: int
@@ -66,10 +66,10 @@ class Finding:
 
 
 class Outcome(NamedTuple):
-    """What one run of a check came to.
+    """The outcome of one run of a check.
 
     :param duration: the seconds that it took.
-    :param is_kept: whether it is that of an earlier run.
+    :param is_kept: whether it comes from an earlier run.
     """
 
     findings: Sequence[Finding]
@@ -91,7 +91,7 @@ def mask_urls(text: str) -> str:
 
 def findings_of(result: Any) -> Iterator[Finding]:
     """Read what a check returned: messages, an iterable of them, a single one, or ``None``."""
-    # A generator, so that messages which the check's own yields before it raises are kept.
+    # A generator, so that the messages that a check yields before it raises are kept.
     if result is None:
         return
     if _is_message(result):
@@ -106,7 +106,8 @@ def findings_of(result: Any) -> Iterator[Finding]:
 def raised(error: BaseException, text: str = "{}") -> Finding:
     """Return the finding for a check that raised, or could not be started.
 
-    :param text: what is shown, with the exception's type in place of ``{}``, and nothing else.
+    :param text: the text to show; the exception's type replaces ``{}``. Nothing else of the
+        exception is shown.
     """
     text = text.format(type(error).__name__)
     return Finding(ERROR, text, health.ERROR_CHECK_RAISED, error)
@@ -119,7 +120,7 @@ def _wrong_result(result: object) -> Finding:
 
 
 def _is_message(value: object) -> bool:
-    # Messages of Django, and of anyone who has the same attributes.
+    # Django's messages, and any object with the same attributes.
     has_texts = hasattr(value, "msg") and hasattr(value, "id")
     level: object = getattr(value, "level", None)
     return has_texts and isinstance(level, int) and not isinstance(value, type)
@@ -161,7 +162,7 @@ def log_slowness(name: str, seconds: float, limit: float) -> None:
 
 @contextmanager
 def _reported() -> Generator[None]:
-    """Report what a handler or filter of the application raises, as logging itself does."""
+    """Report what the application's handlers and filters raise, as logging itself does."""
     try:
         yield
     except Exception:
@@ -184,7 +185,7 @@ def log_masked(
     text = mask_urls(text)
     trace = "" if error is None else "".join(traceback.format_exception(error))
     if (masked := mask_urls(trace)) != trace:
-        # The exception itself can't be handed to handlers: its text holds a secret.
+        # Handlers must not get the exception itself: its text holds a secret.
         text, error = f"{text}\n{masked.rstrip()}", None
     to.log(level, text, exc_info=error, extra=extra)
 
@@ -195,7 +196,7 @@ def log_masked(
 def build_results(
     outcomes: Iterable[tuple[str, Outcome]], silenced_ids: Collection[str]
 ) -> ChecksResults:
-    """Add up the outcomes of all checks, those of one name together, without the silenced ids."""
+    """Add up the outcomes of all checks by name, without the silenced ids."""
     results = ChecksResults({}, {}, 0, {}, set())
     counted: dict[str, list[Finding]] = {}
     for name, outcome in outcomes:

@@ -2,7 +2,7 @@
 
 The levels are those of :mod:`logging`, so that a message can be logged at its own level.
 :class:`CheckMessage` is a port of `Django's
-<https://docs.djangoproject.com/en/stable/ref/checks/#messages>`_, which needs no Django.
+<https://docs.djangoproject.com/en/stable/ref/checks/#messages>`_ that does not need Django.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ STATUSES: dict[int, str] = {
     ERROR: "error",
     CRITICAL: "critical",
 }
-"""The names of the levels, as they stand in the heartbeat."""
+"""The names of the levels in the heartbeat."""
 
 
 def level_to_text(level: int) -> str:
-    """Return the name of a level; one between two names reads as the lower (35 is ``"warning"``).
+    """Return the name of a level; between two levels, that of the lower (35 is ``"warning"``).
 
-    :param level: a number on the scale of :mod:`logging`'s levels; 0 and less is ``"ok"``.
+    :param level: a number on the scale of :mod:`logging`'s levels; 0 or less is ``"ok"``.
     """
     return STATUSES[max((known for known in STATUSES if known <= level), default=0)]
 
@@ -50,9 +50,9 @@ class CheckMessage:
     :param level: one of :data:`DEBUG` to :data:`CRITICAL` or a number between them; each
         subclass has its own default.
     :param hint: what to do about it.
-    :param obj: what the message is about; part of ``str(message)``. Of an exception, the log of a
-        heartbeat has the text and the traceback, and the answer nothing.
-    :param id: the stable id by which the message can be silenced, such as ``"acme.health.E001"``.
+    :param obj: what the message is about; part of ``str(message)``. If it is an exception, its text
+        and traceback are logged, but the heartbeat does not show them.
+    :param id: a stable id, such as ``"acme.health.E001"``, by which the message can be silenced.
     """
 
     level: int | None = None

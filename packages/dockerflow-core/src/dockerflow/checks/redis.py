@@ -1,7 +1,7 @@
-"""Whether Redis answers a ``PING`` of the application's own client.
+"""Check that Redis answers a ``PING``, with the application's own client.
 
-Works with the clients of redis-py and valkey-py, sync and asyncio, with those of clusters, and with
-anything that has their ``ping()``, such as Flask-Redis's extension.
+This works with the clients of redis-py and valkey-py (sync, asyncio and cluster), and with any
+object that has their ``ping()``, such as Flask-Redis's extension.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ _UNREACHABLE = {
 
 
 def redis_check(client: Any) -> Callable[[], Any]:
-    """Return the check that fits a client: a sync or an async callable without arguments.
+    """Return the right check for a client: a sync or async callable without arguments.
 
-    :param client: what :func:`check_redis_connected` or :func:`check_redis_connected_async` takes.
+    :param client: an argument of :func:`check_redis_connected` or
+        :func:`check_redis_connected_async`.
     :raises ModuleNotFoundError: if the client's library is not installed.
-    :raises TypeError: if it is no client.
+    :raises TypeError: if it is not a client.
     """
     _exceptions_of(client)
     if not _is_proxy(client) and not is_instance_with(client, "ping"):
@@ -42,7 +43,7 @@ def redis_check(client: Any) -> Callable[[], Any]:
 
 
 def is_async_client(client: Any) -> bool:
-    """Return whether the commands of a client, or a proxy of one, are awaited; none is run."""
+    """Return whether a client's or a proxy's commands must be awaited, without running one."""
     modules = ("redis.asyncio", "valkey.asyncio")
     if any(cls.__module__.startswith(modules) for cls in type(client).__mro__):
         return True
@@ -51,11 +52,11 @@ def is_async_client(client: Any) -> bool:
 
 
 def check_redis_connected(client: Any) -> list[CheckMessage]:
-    """Check that Redis answers a ``PING``, and for a cluster that its state is ``ok``.
+    """Check that Redis answers a ``PING``, and that the state of a cluster is ``ok``.
 
-    :param client: a :class:`redis.Redis` or anything that has its ``ping()``.
-    :returns: nothing, or one error: ``dockerflow.health.E004`` (no connection, no answer or no
-        access), ``E007`` (a wrong answer), ``E010`` (any other error of Redis or its client).
+    :param client: a :class:`redis.Redis` or any object that has its ``ping()``.
+    :returns: an error if the check fails: ``dockerflow.health.E004`` (no connection, no answer or
+        no access), ``E007`` (a wrong answer), ``E010`` (any other error of Redis or its client).
     :raises ModuleNotFoundError: if the client's library is not installed.
     :raises TypeError: if the client is an asyncio client.
     """
@@ -74,7 +75,7 @@ def check_redis_connected(client: Any) -> list[CheckMessage]:
 async def check_redis_connected_async(client: Any) -> list[CheckMessage]:
     """Check that Redis answers a ``PING``, like :func:`check_redis_connected`.
 
-    :param client: a :class:`redis.asyncio.Redis` or anything that has its ``ping()``.
+    :param client: a :class:`redis.asyncio.Redis` or any object that has its ``ping()``.
     :raises TypeError: if the client is a sync client, which would block the event loop.
     """
     exceptions = _exceptions_of(client)
@@ -94,18 +95,18 @@ async def check_redis_connected_async(client: Any) -> list[CheckMessage]:
 
 
 def _may_be_stale(error: Exception, client: Any, exceptions: Any) -> bool:
-    """Return whether a ``PING`` may have failed for the pooled connection that it was sent by."""
+    """Return whether a ``PING`` may have failed only because its pooled connection is stale."""
     if isinstance(error, RuntimeError):  # in sync frameworks each run has its own event loop
         return True
-    # A restart of Redis has cut it, which asyncio clients, unlike sync ones, find out by using it.
-    # Those of from_url() don't try again, and those that do had their tries.
+    # After a restart of Redis, asyncio clients, unlike sync ones, notice a broken connection only
+    # when they use it. Clients of from_url() don't retry; those with a retry have already done so.
     pool = getattr(client, "connection_pool", None)
     options: Any = getattr(pool, "connection_kwargs", None) or {}
     return isinstance(error, exceptions.ConnectionError) and options.get("retry") is None
 
 
 def _is_proxy(client: object) -> bool:
-    # Flask-Redis's extension, for example, has a client's methods after its init_app() only.
+    # Flask-Redis's extension, for example, has a client's methods only after its init_app().
     return hasattr(type(client), "__getattr__")
 
 
@@ -124,7 +125,7 @@ def _judge(answer: object, cluster_info: Any) -> list[CheckMessage]:
 
 
 def _exceptions_of(client: Any) -> Any:
-    """Return the module of the exceptions that a client raises; valkey-py's has the same names."""
+    """Return the module of the exceptions that a client raises; valkey-py uses the same names."""
     packages = [cls.__module__.partition(".")[0] for cls in type(client).__mro__]
     library = "valkey" if "valkey" in packages else "redis"
     return import_extra(f"{library}.exceptions", "redis", "redis")
@@ -142,7 +143,8 @@ def _failure(error: Exception, client: Any, exceptions: Any) -> CheckMessage:
 
 
 def _passwords(client: Any) -> Iterator[object]:
-    # Of a client, an asyncio client of a cluster, and a sync one.
+    # The options are in the pool of a client, in an asyncio client of a cluster itself, and in the
+    # nodes manager of a sync one.
     pool, nodes = (getattr(client, name, None) for name in ("connection_pool", "nodes_manager"))
     for owner in (pool, client, nodes):
         options: Any = getattr(owner, "connection_kwargs", None) or {}

@@ -1,4 +1,4 @@
-"""Where checks are registered, and the functions that run them."""
+"""The registry of checks, and the functions that run them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Check)
 T = TypeVar("T")
 
 Limit = float | EllipsisType | None
-"""The seconds that a check may take: None for no limit, ``...`` for that of the heartbeat."""
+"""The seconds that a check may take: None for no limit, ``...`` for the heartbeat's limit."""
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that a check may take by default."""
@@ -28,8 +28,8 @@ DEFAULT_TIMEOUT = 5.0
 class CheckRegistry:
     """A set of checks by name.
 
-    The functions of :mod:`dockerflow.checks` work on one default registry. An application that
-    shares its process with another gets a registry of its own.
+    The functions of :mod:`dockerflow.checks` use one default registry. If several applications
+    share a process, give each its own registry.
 
     :ivar checks: the live dictionary of the checks, by name.
     """
@@ -62,26 +62,25 @@ class CheckRegistry:
         timeout: Limit = ...,
         keep: float | None = None,
     ) -> Any:
-        """Register a check; a decorator, bare, with parentheses, or with a name.
+        """Register a check. As a decorator, it works with and without parentheses.
 
         :param func: any callable, sync or async, that returns a list (or other iterable) of
             messages, one message, or ``None``.
-        :param name: the name it has in the heartbeat, by default its own. A check that has the
-            name already is replaced, with a warning on the log.
+        :param name: its name in the heartbeat, by default that of the function. A check with
+            the same name is replaced, and a warning is logged.
         :param timeout: the seconds it may take, ``None`` for no limit; by default the limit of
             the heartbeat that runs it.
-        :param keep: the seconds for which a result without any message is reused, so that the check
-            is not run meanwhile; by default the number of the heartbeat, which is 0 unless it is
-            configured.
+        :param keep: the seconds for which a result without any message is reused instead of running
+            the check; by default the value that the heartbeat uses, which is 0 if not configured.
         :returns: ``func`` itself, unchanged.
         :raises ValueError: if ``timeout`` is neither a positive number nor ``None``, or ``keep`` is
-            negative or no number.
+            negative or not a number.
         :raises TypeError: if ``func`` can't be called.
         """
         if func is None:
             return functools.partial(self.register, name=name, timeout=timeout, keep=keep)
         if not callable(func):
-            raise wrong_type("a check", func, "a function, and its name by name=")
+            raise wrong_type("a check", func, "a function, and pass its name as name=")
         name = name or _name_of(func)
         if not isinstance(timeout, EllipsisType):
             timeout = check_setting(
@@ -92,8 +91,8 @@ class CheckRegistry:
         taken = self.checks.get(name)
         if taken is not None and _parts(taken) != _parts(func):
             logger.warning(
-                "The check %r replaces another of that name, which will not run any more; "
-                "to keep both, give one of them a name of its own: register(..., name=...)",
+                "The check %r replaces another with the same name, which will no longer run; "
+                "to keep both, give one of them another name: register(..., name=...)",
                 name,
             )
         self.checks[name] = func
@@ -112,7 +111,7 @@ class CheckRegistry:
 
         The other parameters are those of :meth:`register`.
 
-        :param args: what the check is called with.
+        :param args: the arguments that the check is called with.
         """
         return self.register(functools.partial(func, *args), name, timeout=timeout, keep=keep)
 
@@ -127,8 +126,8 @@ class CheckRegistry:
         self.forget_results()
 
     def forget_results(self) -> None:
-        """Forget all kept results, those of checks that are being run as well."""
-        self._kept = KeptOutcomes()  # those that run add to the old one
+        """Forget all kept results, also of checks that are still running."""
+        self._kept = KeptOutcomes()  # running checks add to the old one
 
     def run_checks(
         self,
@@ -140,18 +139,18 @@ class CheckRegistry:
     ) -> ChecksResults:
         """Run checks from sync code: at the same time, each for at most ``timeout`` seconds.
 
-        There is always a result: a check that raises, returns something else than messages, or does
-        not end in time gets a message that says so.
+        There is always a result: if a check raises, returns something other than messages, or
+        exceeds its limit, a message says so.
 
         :param checks: pairs of name and check, by default all checks of this registry.
         :param silenced_check_ids: ids of messages that are neither counted nor logged.
-        :param timeout: the limit in seconds for checks that have none of their own. ``None`` runs
-            the checks one after another in this thread, without any limit.
-        :param environment: what an adapter lays around each check, nothing by default.
-        :param keep: the seconds for which a result without any message is reused, for checks that
-            have none of their own. Without a ``timeout`` nothing is kept or reused.
+        :param timeout: the limit in seconds for checks without their own. ``None`` runs the checks
+            one after another in this thread, without any limit.
+        :param environment: how an adapter runs each check; by default, as in a plain script.
+        :param keep: the seconds for which a result without any message is reused, for checks
+            without their own. Without a ``timeout`` nothing is kept or reused.
         :raises ValueError: if ``timeout`` is neither a positive number nor ``None``, or ``keep`` is
-            negative or no number.
+            negative or not a number.
         """
         silenced = as_ids(silenced_check_ids)
         jobs = self._jobs(checks, silenced, timeout, environment, keep)
@@ -165,12 +164,12 @@ class CheckRegistry:
         environment: CheckEnvironment | None = None,
         keep: float = 0.0,
     ) -> ChecksResults:
-        """Run checks like :meth:`run_checks`, async ones on the running event loop.
+        """Run checks like :meth:`run_checks`, with async ones on the running event loop.
 
         The parameters are those of :meth:`run_checks`.
 
-        :raises RuntimeError: if no asyncio event loop is running, as under trio: call
-            :meth:`run_checks` in a thread there.
+        :raises RuntimeError: if no asyncio event loop is running. Under trio, call
+            :meth:`run_checks` in a thread instead.
         """
         silenced = as_ids(silenced_check_ids)
         jobs = self._jobs(checks, silenced, timeout, environment, keep)
@@ -203,7 +202,7 @@ class CheckRegistry:
 
 
 def check_setting(read: Callable[[object], T], value: object, setting: str) -> T:
-    """Return what ``read`` makes of a value; its error names the setting as well."""
+    """Return ``read(value)``; add the setting's name to its error."""
     try:
         return read(value)
     except ValueError as remedy:
@@ -214,7 +213,7 @@ def read_timeout(value: Any) -> float | None:
     """Return a time limit as seconds, None for no limit.
 
     :param value: a positive number or its text; None, or the text ``none``, for no limit.
-    :raises ValueError: with the remedy, if it is something else or longer than a thread can wait.
+    :raises ValueError: with the remedy, for any other value, or for more than a thread can wait.
     """
     if value is None or (isinstance(value, str) and value.strip().lower() == "none"):
         return None
@@ -228,7 +227,7 @@ def read_keep(value: Any) -> float:
     """Return for how many seconds a result is kept.
 
     :param value: a number or its text.
-    :raises ValueError: with the remedy, if it is something else, negative or infinite.
+    :raises ValueError: with the remedy, for any other value, or a negative or infinite number.
     """
     seconds = _seconds(value)
     if not 0 <= seconds < math.inf:
@@ -245,7 +244,7 @@ def _seconds(value: Any) -> float:
 
 
 def as_ids(ids: Any) -> frozenset[str]:
-    """Return a set of message ids, of an iterable, a text with commas, or None."""
+    """Return a set of message ids from an iterable, a comma-separated text, or None."""
     if isinstance(ids, str):
         ids = [id.strip() for id in ids.split(",")]
     require_type("silenced_checks=", ids, Iterable, "a list of ids, such as ['acme.health.E001']")
@@ -259,13 +258,13 @@ def _name_of(func: Any) -> str:
 
 
 def _parts(check: Any) -> object:
-    """Return what makes two checks the same, as when an application is made twice."""
+    """Return the parts that are equal if a check is registered twice, as by an app factory."""
     is_partial = isinstance(check, functools.partial)
     return (check.func, check.args, check.keywords) if is_partial else check
 
 
 default_registry = CheckRegistry()
-"""The registry that the functions below, and extensions without one of their own, work on."""
+"""The registry of the functions below, and of extensions without their own."""
 
 register = default_registry.register
 register_partial = default_registry.register_partial

@@ -1,4 +1,4 @@
-"""Results of checks as JSON and as a table. For adapters; no promise of stability."""
+"""Show the results of checks as JSON or as a table. For adapters; no promise of stability."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .messages import ERROR, level_to_text
 
 
 class UsageError(Exception):
-    """What a command was asked for is not there; the text says what is."""
+    """A command can't use its arguments; the text says why."""
 
 
 def report(results: ChecksResults, *, as_json: bool) -> tuple[str, int]:
-    """Return what a command prints, and its exit status: 1 where a check is at ERROR or worse.
+    """Return what a command prints, and its exit status: 1 if a check is at ERROR or worse.
 
-    :param as_json: whether it is what the heartbeat answers with details, and no table.
+    :param as_json: whether to print the heartbeat's JSON, with details, instead of a table.
     """
     status = 1 if results.level >= ERROR else 0
     if as_json:
@@ -45,5 +45,5 @@ def _table(results: ChecksResults) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return a text with escapes in place of what could move a terminal's cursor."""
+    """Return a text with escapes for characters that could move a terminal's cursor."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -1,9 +1,9 @@
-"""Running checks: each on its own, all at the same time, against a clock, once for many callers.
+"""Run checks: independently, at the same time, with time limits, and once for many callers.
 
-A sync check runs in a daemon thread of its own. So does an async check of a sync caller, with an
-event loop of its own; for an async caller it is a task on the running loop. A check that does not
-end in time is left running: its heartbeat does not wait for it any longer, and later heartbeats do
-not start it again while it runs.
+A sync check runs in its own daemon thread. For a sync caller, an async check does too, with its own
+event loop; for an async caller, it is a task on the running loop. A check that exceeds its limit is
+left running: the heartbeat stops waiting for it, and later heartbeats do not start it again while
+it runs.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ class Job:
 def run_jobs(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str, Outcome]]:
     """Run checks for a sync caller.
 
-    :param inline: whether the checks run one after another in this thread, without clock and
-        sharing, and ``SystemExit`` and ``KeyboardInterrupt`` are passed on.
-    :returns: what each check came to, with its name.
+    :param inline: whether to run the checks one after another in this thread, without time limits
+        and sharing, and to pass on ``SystemExit`` and ``KeyboardInterrupt``.
+    :returns: the name and the outcome of each check.
     """
     shared = {
         job: _join(job, None)
         for job in jobs
         if not inline and not job.environment.inline(job.check)
     }
-    # Now, while the others run.
+    # The others run in the meantime.
     own = {job: _run_inline(job) for job in jobs if job not in shared}
     return [(job.name, own[job] if job in own else shared[job].result(job.limit)) for job in jobs]
 
@@ -71,10 +71,10 @@ def run_jobs(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str, Outcome]]:
 async def run_jobs_async(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str, Outcome]]:
     """Run checks for an async caller like :func:`run_jobs`, without blocking its event loop.
 
-    :param inline: as there, in the caller's task; a sync check then blocks the event loop.
+    :param inline: the same, but in the caller's task; a sync check then blocks the event loop.
     """
     loop = asyncio.get_running_loop()
-    for key, run in list(_runs.items()):  # forget those of closed loops, which can't end any more
+    for key, run in list(_runs.items()):  # forget runs of closed loops, which can't end any more
         if run.loop is not None and run.loop.is_closed():
             _runs.pop(key, None)
     shared = {
@@ -90,7 +90,7 @@ async def run_jobs_async(jobs: Sequence[Job], *, inline: bool) -> list[tuple[str
 
 
 def is_async(check: Check) -> bool:
-    """Return whether calling ``check`` gives a coroutine or an asynchronous generator."""
+    """Return whether ``check`` returns a coroutine or an asynchronous generator when called."""
     while isinstance(check, functools.partial):
         check = check.func
     return any(
@@ -116,17 +116,17 @@ def _call(job: Job, findings: list[Finding], run_async: Callable[[Any], object])
 
 
 def _run_in_own_loop(job: Job, findings: list[Finding], result: Any, *, in_greenlet: bool) -> None:
-    """Run what an async check returned when it was called, in this thread.
+    """Run the coroutine or generator that an async check returned, in this thread.
 
-    :param in_greenlet: whether threads are greenlets of one OS thread, as gevent and eventlet make
-        them: a loop in this one would be the loop of the whole application.
+    :param in_greenlet: whether threads are greenlets of one OS thread, as under gevent and
+        eventlet: an event loop here would be the loop of the whole application.
     """
     if not in_greenlet:
         job.environment.run_async(_call_async(lambda: result, nullcontext, findings))
         return
     if inspect.iscoroutine(result):
         result.close()
-    text = "async checks can't run where threads are greenlets (gevent, eventlet): "
+    text = "async checks can't run if threads are greenlets (gevent, eventlet): "
     findings.append(Finding(ERROR, text + "make it a sync check", ERROR_CHECK_RAISED))
 
 
@@ -137,7 +137,7 @@ async def _call_async(
 ) -> None:
     """Add what a check returns or raises to ``findings``, from a task.
 
-    :raises asyncio.CancelledError: the task was cancelled from outside.
+    :raises asyncio.CancelledError: if the task was cancelled from outside.
     """
     try:
         with scope():
@@ -189,7 +189,7 @@ def _ended_inline(job: Job, findings: list[Finding], started: float) -> Outcome:
     duration = time.monotonic() - started
     for finding in findings:
         if isinstance(finding.error, SystemExit | KeyboardInterrupt):
-            raise finding.error  # a server's worker shuts down by them
+            raise finding.error  # servers use them to shut down a worker
     log_findings(job.name, findings, job.unlogged_ids)
     return Outcome(findings, duration)
 
@@ -201,7 +201,7 @@ class _Run:
     """One run of a check, which any number of heartbeats may wait for.
 
     :param caller_loop: the event loop of an async caller, ``None`` for a sync caller.
-    :ivar loop: the one of ``caller_loop`` and ``None`` that the check runs on.
+    :ivar loop: the event loop that the check runs on: ``caller_loop``, or ``None`` if in a thread.
     """
 
     def __init__(self, job: Job, caller_loop: asyncio.AbstractEventLoop | None) -> None:
@@ -209,18 +209,19 @@ class _Run:
         self.caller_loop = caller_loop
         self.loop = caller_loop if caller_loop is not None and is_async(job.check) else None
         self.started = time.monotonic()
-        # The same process, registry, application, check and event loop make two runs the same.
-        # Objects count by identity; whoever has the key holds them, so that their ids stay theirs.
+        # Runs are the same if their process, registry, application, check and event loop are.
+        # Objects are compared by id. What holds the key also holds the owners, so that no new
+        # object can get the id of an old one.
         check: Any = job.check
-        # Each access to a bound method makes a new one, of the same two objects.
+        # Each access to a method makes a new bound method, of the same two objects.
         parts = (check.__self__, check.__func__) if inspect.ismethod(check) else (check,)
         self.owners = (job.registry, job.environment.app, self.loop, *parts)
         self.key = (os.getpid(), *map(id, self.owners))
         self._findings: list[Finding] = []
         self._result: Future[Outcome] = Future()
-        self._result.set_running_or_notify_cancel()  # a caller's cancellation is not the run's
+        self._result.set_running_or_notify_cancel()  # cancelling a caller must not cancel the run
         self._waiters: dict[asyncio.AbstractEventLoop, asyncio.Future[Outcome]] = {}
-        self._task: _Task | None = None  # event loops hold their tasks weakly
+        self._task: _Task | None = None  # event loops only hold weak references to tasks
         self._timeout_logged = False
 
     def start(self) -> None:
@@ -247,7 +248,7 @@ class _Run:
             if self.caller_loop is None:
                 in_greenlet = threading.get_native_id() == caller
                 _run_in_own_loop(self.job, self._findings, result, in_greenlet=in_greenlet)
-            else:  # a plain function's coroutine: its clients belong to the caller's loop
+            else:  # the coroutine of a plain function: its clients belong to the caller's loop
                 self.loop = self.caller_loop
                 task = self._in_task(lambda: result)
                 self._watch(asyncio.run_coroutine_threadsafe(task, self.loop))
@@ -277,7 +278,7 @@ class _Run:
         if job.limit is not None and duration > job.limit / 2:
             log_slowness(job.name, duration, job.limit)
         if job.limit is not None and duration > job.limit:
-            text = f"took longer than {job.limit:g} s; it is started again after as long a pause"
+            text = f"took longer than {job.limit:g} s; it is not started again for {job.limit:g} s"
             self._keep([Finding(ERROR, text, ERROR_CHECK_TIMEOUT)], job.limit)
         elif not findings and job.keep > 0:
             self._keep([], job.keep)
@@ -289,11 +290,11 @@ class _Run:
         self.job.kept.add(self.key, self.owners, outcome, seconds)
 
     def end_with(self, outcome: Outcome) -> None:
-        """End with a kept outcome in place of starting the check."""
+        """End with a kept outcome instead of starting the check."""
         self._result.set_result(outcome)
 
     def result(self, limit: float | None) -> Outcome:
-        """Return what the check says, or after ``limit`` seconds that it is still running."""
+        """Return the check's outcome, or after ``limit`` seconds an error: it is still running."""
         try:
             return self._result.result(self._remaining(limit))
         except TimeoutError:
@@ -303,7 +304,7 @@ class _Run:
         """Do the same as :meth:`result` without blocking the event loop."""
         if not self._result.done():
             loop = asyncio.get_running_loop()
-            # One for all heartbeats of a loop: a run that hangs would gather one for each.
+            # One for all heartbeats of a loop; otherwise a run that hangs would collect them.
             if loop not in self._waiters:
                 self._waiters[loop] = asyncio.wrap_future(self._result)
             await asyncio.wait((self._waiters[loop],), timeout=self._remaining(limit))
@@ -327,7 +328,7 @@ _runs: dict[tuple[int, ...], _Run] = {}
 
 
 def _join(job: Job, loop: asyncio.AbstractEventLoop | None) -> _Run:
-    """Return the run of this check that is under way, or has a kept outcome, or start one."""
+    """Return the current run of a check, one with its kept outcome, or a new one."""
     new = _Run(job, loop)
     kept = job.kept.get(new.key)
     if kept is not None:

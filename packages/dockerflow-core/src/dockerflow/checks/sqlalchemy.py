@@ -1,4 +1,4 @@
-"""Whether databases answer ``SELECT 1`` over the application's own SQLAlchemy engines."""
+"""Check that databases answer ``SELECT 1``, with the application's own SQLAlchemy engines."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ T = TypeVar("T")
 
 
 def database_check(database: Any) -> Callable[[], Any]:
-    """Return the check that fits a database: a sync or an async callable without arguments.
+    """Return the right check for a database: a sync or async callable without arguments.
 
-    :param database: what :func:`check_database_connected` or
-        :func:`check_database_connected_async` takes.
+    :param database: an argument of :func:`check_database_connected` or
+        :func:`check_database_connected_async`.
     :raises ModuleNotFoundError: if SQLAlchemy is not installed.
-    :raises TypeError: if it is no database.
+    :raises TypeError: if it is not a database.
     """
     require_database(database)
     if is_async_engine(database):
@@ -37,12 +37,12 @@ def database_check(database: Any) -> Callable[[], Any]:
 def check_database_connected(database: Any) -> list[CheckMessage]:
     """Check that the database answers ``SELECT 1``.
 
-    :param database: a :class:`sqlalchemy.Engine`, or Flask-SQLAlchemy's extension, of which all
-        binds are asked, in an application context.
-    :returns: nothing, or an error for each engine that fails: ``dockerflow.health.E008`` (the
-        database or its driver) or ``E009`` (any other error of SQLAlchemy's).
+    :param database: a :class:`sqlalchemy.Engine`, or Flask-SQLAlchemy's extension, whose binds are
+        all checked; the extension needs an application context.
+    :returns: an error for each engine that fails: ``dockerflow.health.E008`` (an error of the
+        database or its driver) or ``E009`` (any other error of SQLAlchemy).
     :raises ModuleNotFoundError: if SQLAlchemy is not installed.
-    :raises TypeError: if it is no database, or an async engine.
+    :raises TypeError: if it is an async engine, or not a database.
     """
     messages: list[CheckMessage] = []
     for bind, engine in engines_of(database).items():
@@ -67,11 +67,11 @@ async def check_database_connected_async(engine: AsyncEngine) -> list[CheckMessa
     return []
 
 
-# ---------------------------------------------------------------------- for migrations as well
+# ---------------------------------------------------------------------- also for migrations
 
 
 def require_database(database: Any) -> None:
-    """Refuse what is neither an engine nor an extension that has engines, with a TypeError."""
+    """Raise a TypeError for anything but an engine or an extension that has engines."""
     import_extra("sqlalchemy.exc", "sqlalchemy", "db")
     if not _is_extension(database) and not is_instance_with(database, "connect"):
         remedy = "an engine, such as sqlalchemy.create_engine(...), or Flask-SQLAlchemy's extension"
@@ -80,26 +80,26 @@ def require_database(database: Any) -> None:
 
 def is_async_engine(database: object) -> bool:
     """Return whether the database is a :class:`sqlalchemy.ext.asyncio.AsyncEngine`."""
-    # That module is not imported for it: it may need greenlet, which SQLAlchemy 2.1 does not bring.
+    # Don't import that module: it may need greenlet, which SQLAlchemy 2.1 does not install.
     modules = [cls.__module__ for cls in type(database).__mro__]
     return any(module.startswith("sqlalchemy.ext.asyncio") for module in modules)
 
 
 def engines_of(database: Any) -> Mapping[str | None, Engine]:
-    """Return the engines of a database by their bind's name, which is ``None`` for the default."""
+    """Return the engines of a database by bind name; the default's name is ``None``."""
     require_database(database)
     if is_async_engine(database):
         kind = type(database).__name__
         raise TypeError(f"{kind} is an async engine: use the check that ends in _async")
     if not _is_extension(database):
         return {None: database}
-    # Flask-SQLAlchemy has all of them in `engines` since 3.0; sqlalchemy.Engine.engine is itself.
+    # Flask-SQLAlchemy has `engines` since 3.0. The `engine` of a sqlalchemy.Engine is itself.
     engines: Any = getattr(database, "engines", None)
     return {None: database.engine} if engines is None else engines
 
 
 def use_connection(engine: Engine, use: Callable[[Connection], T]) -> T:
-    """Return what a function does with a connection of the engine's pool."""
+    """Call a function with a connection from the engine's pool, and return its result."""
     from sqlalchemy.exc import DBAPIError
 
     try:
@@ -108,13 +108,13 @@ def use_connection(engine: Engine, use: Callable[[Connection], T]) -> T:
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
-    # A restart of the database had cut the pooled connection; the pool has dropped it now.
+    # A restart of the database broke the pooled connection; by now the pool has dropped it.
     with engine.connect() as connection:
         return use(connection)
 
 
 async def use_connection_async(engine: AsyncEngine, use: Callable[[Connection], T]) -> T:
-    """Do the same as :func:`use_connection`."""
+    """Do the same as :func:`use_connection`, for an async engine."""
     from sqlalchemy.exc import DBAPIError
 
     try:
@@ -128,17 +128,18 @@ async def use_connection_async(engine: AsyncEngine, use: Callable[[Connection], 
 
 
 def failure_text(error: Exception, engine: Any, bind: str | None) -> str:
-    """Return the text of a failure on one line, without passwords, with the bind that is meant.
+    """Return the text of a failure on one line, with the bind's name and without passwords.
 
-    :raises Exception: the error itself, if it is none of SQLAlchemy, the driver or the network.
+    :raises Exception: the error itself, if neither SQLAlchemy, the driver nor the network is its
+        source.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    # While it connects, asyncpg's exceptions are not wrapped by SQLAlchemy.
+    # SQLAlchemy does not wrap the exceptions that asyncpg raises while it connects.
     driver = getattr(getattr(engine, "dialect", None), "driver", None)
     packages = [cls.__module__.partition(".")[0] for cls in type(error).__mro__]
     if isinstance(error, SQLAlchemyError):
-        # Without the statement and the link to SQLAlchemy's manual, which its str() adds.
+        # str(error) would add the statement and a link to SQLAlchemy's manual.
         text = str(error.args[0]) if error.args else ""
     elif isinstance(error, OSError) or driver in packages:
         text = f"({type(error).__name__}) {error}"
@@ -149,7 +150,7 @@ def failure_text(error: Exception, engine: Any, bind: str | None) -> str:
 
 
 def _is_extension(database: object) -> bool:
-    # Asked of the class, because the property itself may need an application context.
+    # Look at the class, because reading the property may need an application context.
     return hasattr(type(database), "engine")
 
 

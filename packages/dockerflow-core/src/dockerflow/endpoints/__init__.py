@@ -1,7 +1,7 @@
-"""The operational endpoints, decided once and free of any framework.
+"""The operational endpoints, written once for all frameworks.
 
 For adapters of frameworks; no promise of stability. An adapter subclasses :class:`Endpoints`, turns
-a request into a call of it, and the :class:`Reply` into a response of its framework.
+a request into a call of its methods, and the :class:`Reply` into a response of its framework.
 """
 
 from __future__ import annotations

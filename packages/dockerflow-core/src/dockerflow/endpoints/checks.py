@@ -1,4 +1,4 @@
-"""The checks of an application, whatever its framework: all of them, or those of a group."""
+"""The checks of an application, for any framework: all of them, or those of a group."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from .settings import EndpointSettings
 F = TypeVar("F", bound=Callable[..., Any])
 
 MIGRATIONS_KEEP = 60.0
-"""Seconds for which migrations that were all applied are not looked at again: that is slow."""
+"""Seconds until migrations that were all applied are checked again, because that is slow."""
 
 
 class UnknownGroup(UsageError):
-    """The heartbeat has no such group; the text names those there are."""
+    """The heartbeat has no such group; the text lists the existing ones."""
 
 
 class NamedCheck(NamedTuple):
     """A check of the heartbeat.
 
     :param name: the name that the heartbeat shows.
-    :param path: another name, by which groups may know it.
+    :param path: another name that groups may use for it.
     """
 
     name: str
@@ -44,19 +44,19 @@ class NamedCheck(NamedTuple):
 class ApplicationChecks:
     """The checks of the heartbeat, as an adapter and its commands run them.
 
-    A subclass overrides the methods of the first section below for its framework. Their ``app`` is
-    the application that was asked, since one extension may serve several.
+    A subclass for a framework overrides the methods in the first section below. Their ``app`` is
+    the application that got the request, because one extension may serve several.
 
     :param registry: the checks that the heartbeat runs, by default those of the whole process.
     :param silenced_checks: ids of check messages that are neither counted nor logged.
-    :raises TypeError: if one of them is of another kind.
+    :raises TypeError: if an argument has the wrong type.
     """
 
     logger: logging.Logger
     """The adapter's logger."""
 
     runs_on_loop: ClassVar[bool] = False
-    """Whether the framework serves on an event loop, to which its async checks belong."""
+    """Whether the framework serves on an event loop, on which its async checks must run."""
 
     def __init__(
         self, registry: CheckRegistry | None = None, silenced_checks: Iterable[str] | None = None
@@ -65,14 +65,14 @@ class ApplicationChecks:
         self.registry = default_registry if registry is None else registry
         self.silenced_checks = list(as_ids(silenced_checks))
 
-    # ------------------------------------------------------------------ what an adapter overrides
+    # ------------------------------------------------------------------ for adapters to override
 
     def get_setting(self, app: Any, name: str, default: Any = None) -> Any:
         """Return a ``DOCKERFLOW_`` setting of the application."""
         raise NotImplementedError
 
     def check_environment(self, app: Any) -> CheckEnvironment:
-        """Return what is laid around each check."""
+        """Return how each check is run."""
         return CheckEnvironment(app=app)
 
     def list_checks(self, app: Any) -> list[NamedCheck]:
@@ -82,14 +82,14 @@ class ApplicationChecks:
     # ------------------------------------------------------------------ settings
 
     def validate_settings(self, app: Any) -> None:
-        """Refuse settings of the endpoints that make no sense.
+        """Refuse invalid settings of the endpoints.
 
-        :raises ValueError: naming the setting, the value found, and the remedy.
+        :raises ValueError: for an invalid value; it names the setting, the value and the remedy.
         """
         EndpointSettings.read(functools.partial(self.get_setting, app))
 
     def settings(self, app: Any) -> EndpointSettings:
-        """Return the settings as they are now; for a wrong one the default, and a log record."""
+        """Return the current settings; an invalid one is logged, and its default is used."""
         report = functools.partial(self.logger.error, "%s; until then the default is used")
         return EndpointSettings.read(functools.partial(self.get_setting, app), report)
 
@@ -118,14 +118,14 @@ class ApplicationChecks:
         timeout: Limit = ...,
         keep: float | None = None,
     ) -> Any:
-        """Register a check for the heartbeat: a decorator, bare or with a name.
+        """Register a check for the heartbeat; also a decorator, with or without arguments.
 
         The parameters are those of :meth:`dockerflow.checks.CheckRegistry.register`.
         """
         return self.registry.register(func, name, timeout=timeout, keep=keep)
 
     def init_check(self, check: Check, obj: Any) -> functools.partial[Any]:
-        """Register ``check``, which is called with the object ``obj``, such as a client."""
+        """Register ``check``, to be called with the object ``obj``, such as a client."""
         return self.registry.register_partial(check, obj)
 
     @property
@@ -136,14 +136,14 @@ class ApplicationChecks:
     def add_service_checks(
         self, db: Any = None, redis: Any = None, migrate: Any = None, migrated_db: Any = None
     ) -> None:
-        """Register the built-in checks of the backing services that are given.
+        """Register the built-in checks of the given backing services.
 
-        :param db: what :func:`dockerflow.checks.sqlalchemy.database_check` takes.
-        :param redis: what :func:`dockerflow.checks.redis.redis_check` takes.
-        :param migrate: what :func:`dockerflow.checks.alembic.migrations_check` takes.
-        :param migrated_db: the database that ``migrate`` is about, where it does not say so itself.
-        :raises ImportError: if the library behind a check is missing, with the extra to install.
-        :raises TypeError: if one of them is of another kind.
+        :param db: as for :func:`dockerflow.checks.sqlalchemy.database_check`.
+        :param redis: as for :func:`dockerflow.checks.redis.redis_check`.
+        :param migrate: as for :func:`dockerflow.checks.alembic.migrations_check`.
+        :param migrated_db: the migrated database, if ``migrate`` does not name it.
+        :raises ImportError: if the library of a check is missing, with the extra to install.
+        :raises TypeError: if an argument has the wrong type.
         """
         if db is not None:
             self.check(database_check(db), name="check_database_connected")
@@ -158,9 +158,9 @@ class ApplicationChecks:
     def select(
         self, app: Any, settings: EndpointSettings, group: str | None = None
     ) -> list[tuple[str, Check]]:
-        """Return the checks of the heartbeat, or of one of its groups, by the names it shows.
+        """Return the checks of the heartbeat, or of one of its groups, with their names in it.
 
-        For a name in a group that no check has stands a check that reports it.
+        If a group names a check that does not exist, another check reports that in its place.
 
         :raises UnknownGroup: if there is no such group.
         """
@@ -205,9 +205,9 @@ class ApplicationChecks:
         )
 
     def run_once(self, app: Any, group: str | None = None) -> ChecksResults:
-        """Run the checks as a heartbeat does, for a command; the application is not told.
+        """Run the checks as a heartbeat does, for a command; the application is not notified.
 
-        :param group: the group whose checks are run, by default all.
+        :param group: the group whose checks to run, by default all.
         :raises UnknownGroup: if there is no such group.
         """
         settings = self.settings(app)
@@ -217,7 +217,7 @@ class ApplicationChecks:
 
 
 def _unknown(name: str, found: Iterable[NamedCheck]) -> Check:
-    """Return the check that stands in a group for one that is not there."""
+    """Return a check that reports that a group names a check that does not exist."""
     names = ", ".join(each.name for each in found) or "none"
-    text = f"DOCKERFLOW_HEARTBEAT_GROUPS names {name}; the checks are: {names}"
+    text = f"DOCKERFLOW_HEARTBEAT_GROUPS names the unknown check {name}; the checks are: {names}"
     return lambda: Error(text, id=ERROR_CHECK_UNKNOWN)

@@ -1,4 +1,4 @@
-"""The operational endpoints of an application, whatever its framework."""
+"""The operational endpoints of an application, for any framework."""
 
 from __future__ import annotations
 
@@ -26,27 +26,28 @@ VERSION, HEARTBEAT, LBHEARTBEAT = PROBES = ("/__version__", "/__heartbeat__", "/
 """The paths of the probes, which the outermost layer of each adapter answers."""
 
 ERROR_PATH = "/__error__"
-"""The path of the endpoint that is an ordinary view, so that error reporting can be tried."""
+"""The path of the endpoint for trying error reporting; it is an ordinary view."""
 
 # https://github.com/mozilla-services/Dockerflow#specification: "/app/version.json"
 CONTAINER_ROOT = "/app"
-"""Where a container has its application, and so its ``version.json``."""
+"""The directory of the application, and of its ``version.json``, in a container."""
 
 
 class Endpoints(ApplicationChecks):
     """The extension of an adapter: checks, ``version.json``, and answers to probes.
 
-    A subclass overrides the methods of the first section below, and of that of its base class, for
-    its framework. Their ``app`` is the application that was asked: one extension may serve several.
+    A subclass for a framework overrides the methods in the first section below, and those in the
+    first section of the base class. Their ``app`` is the application that got the request, because
+    one extension may serve several.
 
     :param registry: the checks that the heartbeat runs, by default those of the whole process.
     :param silenced_checks: ids of check messages that are neither counted nor logged.
-    :param version_path: the directory of ``version.json``; by default where the adapter looks.
-    :raises TypeError: if one of them is of another kind.
+    :param version_path: the directory of ``version.json``; by default the adapter finds it.
+    :raises TypeError: if an argument has the wrong type.
     """
 
     lbheartbeat_reply: ClassVar[Reply] = Reply(200)
-    """What ``/__lbheartbeat__`` answers with."""
+    """The answer of ``/__lbheartbeat__``."""
 
     def __init__(
         self,
@@ -59,50 +60,50 @@ class Endpoints(ApplicationChecks):
         self.version_path = version_path
         self._version_callback: Callable[[str], Any] | None = None
 
-    # ------------------------------------------------------------------ what an adapter overrides
+    # ------------------------------------------------------------------ for adapters to override
 
     def version_places(self, app: Any) -> tuple[Path | None, tuple[Path, ...]]:
-        """Return the configured directory of ``version.json``, and those to look in without one."""
+        """Return the configured directory of ``version.json``, and where to look without one."""
         return self.version_path, ()
 
     def get_version(self, directory: str) -> Any:
         """Read the ``version.json`` of a directory."""
-        # Looked up when it is called, because the tests of applications replace it.
+        # Looked up at each call, because tests of applications replace it.
         return version_json.get_version(directory)
 
     def get_version_callback(self, app: Any) -> Callable[[str], Any] | None:
-        """Return what is called in place of reading ``version.json``, None for nothing.
+        """Return the function to call instead of reading ``version.json``, or None.
 
-        :raises dockerflow.version.VersionError: if it can't be had; the text is the answer.
+        :raises dockerflow.version.VersionError: if it can't be found; the text is the answer.
         """
         return self._version_callback
 
     def notify(self, app: Any, level: int, **extra: str) -> None:
-        """Tell the application of a heartbeat whose worst level is this; nothing may be raised.
+        """Tell the application the worst level of a heartbeat. This must not raise.
 
-        :param extra: what receivers are given as well: for the heartbeat of a group, its name as
-            ``group``.
+        :param extra: other arguments for receivers: ``group``, the name of the group, if the
+            heartbeat is that of a group.
         """
 
     async def notify_async(self, app: Any, level: int, **extra: str) -> None:
-        """Tell the application of a heartbeat, on the event loop; nothing may be raised."""
+        """Do the same as :meth:`notify`, on the event loop. This must not raise."""
 
     # ------------------------------------------------------------------ answers
 
     def is_probe(self, app: Any, path: str) -> bool:
-        """Return whether a path is one of ``PROBES``, or that of a group where there are groups."""
+        """Return whether a path is one of ``PROBES`` or, if there are groups, that of a group."""
         endpoint, group = _split(path)
         return endpoint in PROBES and (group is None or bool(self.settings(app).groups))
 
     def answer_probe(
         self, app: Any, path: str, method: str, accept: str = "", *, slash: bool = False
     ) -> Reply | None:
-        """Answer a request if it is for a probe, whatever guards the application.
+        """Answer a request if it is a probe, even if the application would refuse it.
 
-        :param path: the request's path, without where the application is mounted.
+        :param path: the request's path, without the prefix where the application is mounted.
         :param method: the request's method; OPTIONS is left to the framework.
         :param accept: the request's ``Accept`` header: a browser gets the heartbeat as a page.
-        :param slash: whether ``path`` was sent with a slash at its end, for the links of that page.
+        :param slash: whether ``path`` was sent with a trailing slash, for the links of that page.
         :returns: None for any other request.
         """
         endpoint, group = _split(path)
@@ -126,13 +127,13 @@ class Endpoints(ApplicationChecks):
                 return await self.version_async(app)
             if endpoint == HEARTBEAT:
                 return await self.heartbeat_async(app, group, accept, slash=slash)
-        return self.answer_probe(app, path, method)  # which waits for nothing then
+        return self.answer_probe(app, path, method)  # the rest never waits
 
     def version_callback(self, func: F) -> F:
-        """Use a function in place of reading ``version.json``; a decorator.
+        """Use a function instead of reading ``version.json``; a decorator.
 
-        :param func: gets the directory where that is looked for, and returns what ``/__version__``
-            answers as JSON, or None for 404. It may be async in an async framework.
+        :param func: takes the directory where that file is expected, and returns the content of
+            ``/__version__`` as JSON, or None for 404. It may be async in an async framework.
         """
         self._version_callback = func
         return func
@@ -158,7 +159,7 @@ class Endpoints(ApplicationChecks):
             return self._version_broken(error)
 
     async def version_async(self, app: Any) -> Reply:
-        """Answer ``/__version__``, where a callback may be async."""
+        """Answer ``/__version__``; the callback may be async."""
         try:
             content = self._read_version(app)
             return self._version_reply(await content if inspect.isawaitable(content) else content)
@@ -175,7 +176,7 @@ class Endpoints(ApplicationChecks):
         return Reply(500, mask_urls(str(error)).encode("utf-8", "backslashreplace"))
 
     def _version_for_page(self, app: Any) -> Reply:
-        """Answer ``/__version__`` for the page, also where a callback raises."""
+        """Answer ``/__version__`` for the page, even if a callback raises."""
         try:
             return self.version(app)
         except Exception as error:
@@ -197,7 +198,7 @@ class Endpoints(ApplicationChecks):
     ) -> Reply:
         """Run the checks, tell the application, and answer ``/__heartbeat__``.
 
-        :param group: the group whose checks are run, None for all checks.
+        :param group: the group whose checks to run, None for all checks.
         :param accept: the request's ``Accept`` header: a browser gets a page.
         :param slash: whether the path of the request ends with a slash.
         """
@@ -232,7 +233,7 @@ class Endpoints(ApplicationChecks):
         return self.lbheartbeat_reply
 
     def error(self) -> NoReturn:
-        """Log an exception at ERROR and raise it, of which Sentry makes one event."""
+        """Log an exception at ERROR and raise it; Sentry makes one event of both."""
         try:
             raise Exception("This is a test exception from the /__error__ endpoint.")
         except Exception:
@@ -241,7 +242,7 @@ class Endpoints(ApplicationChecks):
 
 
 def _extra(group: str | None) -> dict[str, str]:
-    # Receivers that know of no groups go on working where there are none.
+    # Without groups, receivers that do not accept ``group`` keep working.
     return {} if group is None else {"group": group}
 
 
@@ -250,6 +251,6 @@ def _not_found(error: UnknownGroup) -> Reply:
 
 
 def _split(path: str) -> tuple[str, str | None]:
-    """Return the path of an endpoint, and the group whose heartbeat is asked for."""
+    """Return the path of an endpoint, and the group whose heartbeat is requested."""
     parent, _, group = path.rpartition("/")
     return (parent, group) if group and parent == HEARTBEAT else (path, None)

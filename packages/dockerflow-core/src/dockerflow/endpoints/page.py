@@ -1,6 +1,6 @@
-"""The heartbeat as a page for people: one HTML document that needs nothing else.
+"""The heartbeat as a page for people: one HTML document that needs no other file.
 
-It does not refresh itself: each open tab would run the checks for as long as it is forgotten.
+It does not refresh itself, because a forgotten tab would run the checks for ever.
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ _SIGNS = {"ok": "✓", "debug": "i", "info": "i", "warning": "!", "error": "✕"
 
 
 def prefers_html(accept: str) -> bool:
-    """Return whether a client would rather have HTML than JSON.
+    """Return whether a client prefers HTML to JSON.
 
     :param accept: the request's Accept header
         (`RFC 9110, section 12.5.1 <https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1>`_);
-        media ranges of it that make no sense are ignored, and so is one that names no text.
+        invalid media ranges are ignored, and the whole header is if it names no text type.
     """
     accept = accept.lower()
     if "text/" not in accept:  # the common case: a probe
@@ -121,12 +121,12 @@ def heartbeat_page(
     *,
     slash: bool = False,
 ) -> Reply:
-    """Answer a heartbeat with a page, whose status and facts are those of the JSON.
+    """Answer a heartbeat with a page; its status and facts are the same as in the JSON.
 
-    :param group: the group of checks that was asked for, None for all checks.
+    :param group: the requested group of checks, None for all checks.
     :param version: the answer of ``/__version__``.
     :param made_at: the time of the heartbeat, in UTC.
-    :param slash: whether the path of the request, to which links are relative, ends with a slash.
+    :param slash: whether the path of the request ends with a slash; links are relative to it.
     """
     reply = heartbeat_reply(results, settings)
     # A lone surrogate, such as in a check's name, can't be sent as UTF-8; JSON escapes it.
@@ -178,13 +178,13 @@ def _document(
 
 
 def _facts(version: Reply) -> Mapping[str, Any]:
-    """Return the content of a version object, nothing of any other answer."""
+    """Return the content of a version object, or nothing for any other answer."""
     content: object = json.loads(version.body) if version.status == 200 else None
     return cast("Mapping[str, Any]", content) if isinstance(content, Mapping) else {}
 
 
 def _service(facts: Mapping[str, Any]) -> str:
-    """Return the name of the repository, by which people know the service."""
+    """Return the name of the repository, by which people recognise the service."""
     source = facts.get("source")
     name = source.rstrip("/").rpartition("/")[2] if isinstance(source, str) else ""
     return name.removesuffix(".git")
@@ -210,7 +210,7 @@ def _summary(results: ChecksResults, settings: EndpointSettings) -> str:
 
 
 def _groups(settings: EndpointSettings, group: str | None, slash: bool) -> Iterator[str]:
-    """Link to the groups, relatively, so that it works below any prefix."""
+    """Link to the groups with relative URLs, which work under any prefix."""
     names = settings.groups
     if not names:
         return
@@ -251,7 +251,7 @@ def _checks(results: ChecksResults) -> Iterator[str]:
 
 
 def _breakable(name: str) -> str:
-    """Escape a name that may break behind its parts, for narrow screens."""
+    """Escape a name, and allow line breaks after its parts, for narrow screens."""
     return escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
 
 

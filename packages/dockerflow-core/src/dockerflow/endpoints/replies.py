@@ -1,4 +1,4 @@
-"""The answers of the operational endpoints as neutral values."""
+"""The answers of the operational endpoints, independent of any framework."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dockerflow.checks.report import to_dict
 
 from .settings import EndpointSettings
 
-# Probes and deployment tools must see the service as it is now, whatever proxies lie between.
+# Probes and deployment tools must see the service as it is now, not an answer that a proxy stored.
 # https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.5
 NO_STORE = ("Cache-Control", "no-store")
 
@@ -26,7 +26,7 @@ class Reply:
     :param status: the HTTP status code.
     :param body: the content, encoded as ``media_type`` says.
     :param media_type: the value of ``Content-Type``.
-    :param headers: names and values of further response headers.
+    :param headers: names and values of other response headers.
     """
 
     status: int
@@ -36,13 +36,13 @@ class Reply:
 
 
 def json_reply(status: int, content: object, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
-    """Answer with what :func:`json.dumps` takes, and headers beside ``NO_STORE``."""
+    """Answer with ``content`` as JSON, and with ``headers`` in addition to ``NO_STORE``."""
     body = json.dumps(content).encode()
     return Reply(status, body, "application/json", (NO_STORE, *headers))
 
 
 def heartbeat_reply(results: ChecksResults, settings: EndpointSettings) -> Reply:
-    """Answer ``/__heartbeat__``, which fails where a check is at ERROR or worse."""
+    """Answer ``/__heartbeat__``, which fails if a check is at ERROR or worse."""
     body = to_dict(results, with_details=settings.show_details)
     headers: tuple[tuple[str, str], ...] = (VARY,)
     if settings.show_details and (timing := server_timing(results)):
@@ -51,9 +51,9 @@ def heartbeat_reply(results: ChecksResults, settings: EndpointSettings) -> Reply
 
 
 def server_timing(results: ChecksResults) -> str:
-    """Return how long each check took as the value of the header that browsers draw.
+    """Return how long each check took, as a ``Server-Timing`` header, which browsers display.
 
-    The last checks are left out where the header would be too long for proxies.
+    The last checks are left out if the header would be too long for proxies.
     https://www.w3.org/TR/server-timing/#the-server-timing-header-field
     """
     value = ""
@@ -71,7 +71,7 @@ def server_timing(results: ChecksResults) -> str:
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
 _NO_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]")
-_LONGEST_TIMING = 2000  # proxies take 4 kB or more for all headers
+_LONGEST_TIMING = 2000  # proxies accept 4 kB or more for all headers
 
 
 def method_not_allowed() -> Reply:

@@ -1,4 +1,4 @@
-"""The settings of the endpoints: read when they are used, with one meaning in every adapter."""
+"""The settings of the endpoints. They are read when used, in the same way in every adapter."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def read_failed_status(value: object) -> int:
 def read_switch(value: object) -> bool:
     """Return whether a switch is on.
 
-    Of a text, ``0``, ``false``, ``no``, ``off``, ``f``, ``n``, ``none`` and the empty one mean no,
-    in any case, since environment variables have no other way to say it.
+    The texts ``0``, ``false``, ``no``, ``off``, ``f``, ``n``, ``none`` and the empty text mean no,
+    in upper or lower case, because environment variables only hold texts.
     """
     if isinstance(value, str):
         return value.strip().lower() not in ("", "0", "false", "no", "off", "f", "n", "none")
@@ -39,11 +39,11 @@ def read_switch(value: object) -> bool:
 
 
 def read_groups(value: object) -> dict[str, tuple[str, ...]]:
-    """Return the groups of checks: the names of their checks, by the names of the groups.
+    """Return the names of the checks in each group, by the name of the group.
 
-    :param value: a mapping of lists, or its JSON text; nothing, such as None or "", for no groups.
-    :raises ValueError: with the remedy, if it is something else, or the name of a group is no
-        segment of a path that needs no escapes.
+    :param value: a mapping of lists, or its JSON text; None or an empty value for no groups.
+    :raises ValueError: with the remedy, for any other value, or if the name of a group can't be a
+        segment of a path without escapes.
     """
     if not value:
         return {}
@@ -63,14 +63,14 @@ def read_groups(value: object) -> dict[str, tuple[str, ...]]:
     return groups
 
 
-# The unreserved characters, and neither of the two segments that clients remove.
+# The unreserved characters, but not "." and "..", which clients remove from paths.
 # https://www.rfc-editor.org/rfc/rfc3986#section-2.3
 _SEGMENT = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9._~-]+")
 _GROUPS_EXAMPLE = '{"readiness": ["check_redis_connected"]}'
 
 
 def _setting(name: str, default: Any, read: Callable[[object], Any]) -> Any:
-    # By a factory, since a mapping is no default that dataclasses take.
+    # A factory, because dataclasses refuse a mapping as a default.
     metadata = {"name": name, "default": default, "read": read}
     return field(default_factory=lambda: default, metadata=metadata)
 
@@ -80,13 +80,13 @@ class EndpointSettings:
     """The settings that the endpoints depend on.
 
     :param failed_status: the status of a failed heartbeat.
-    :param show_details: whether the heartbeat names its checks and what they said.
+    :param show_details: whether the heartbeat shows its checks and their messages.
     :param check_timeout: the seconds that a check may take, None to run them one after another
         without limit.
-    :param check_keep: the seconds for which a result without any message is reused, for checks that
-        have none of their own.
-    :param groups: the names of the checks that each group of the heartbeat has, by its name.
-    :param error_endpoint: whether ``/__error__`` is there.
+    :param check_keep: the seconds for which a result without any message is reused, for checks
+        without their own.
+    :param groups: the names of the checks in each group of the heartbeat, by the group's name.
+    :param error_endpoint: whether ``/__error__`` exists.
     """
 
     failed_status: int = _setting(
@@ -106,11 +106,11 @@ class EndpointSettings:
     ) -> Self:
         """Read the settings of an application.
 
-        :param get: returns the value of a setting by its name, or the default that it is given.
-        :param report: gets a sentence for each value that makes no sense, for which the default is
-            used then.
-        :raises ValueError: for a value that makes no sense, if there is no ``report``; it names the
-            setting, the value and the remedy.
+        :param get: returns the value of a setting, given its name and its default.
+        :param report: is called with a sentence for each invalid value; the default is used
+            instead.
+        :raises ValueError: for an invalid value, if there is no ``report``; it names the setting,
+            the value and the remedy.
         """
         values: dict[str, Any] = {}
         for each in fields(cls):

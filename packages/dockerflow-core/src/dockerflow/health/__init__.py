@@ -1,6 +1,6 @@
 """The ids of the messages that the built-in health checks return.
 
-They are stable: dashboards and ``silenced_checks`` settings name them.
+They are stable: dashboards and ``silenced_checks`` settings use them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ INFO_CANT_CHECK_MIGRATIONS: Final = "dockerflow.health.I001"
 """The migrations can't be checked."""
 
 WARNING_UNAPPLIED_MIGRATION: Final = "dockerflow.health.W001"
-"""There are migrations that have not been applied, or the database is ahead of the code."""
+"""Migrations have not been applied, or the database is ahead of the code."""
 
 ERROR_CANNOT_CONNECT_DATABASE: Final = "dockerflow.health.E001"
 """Django's database can't be reached."""
@@ -23,7 +23,7 @@ ERROR_MISCONFIGURED_DATABASE: Final = "dockerflow.health.E003"
 """Django's database is misconfigured."""
 
 ERROR_CANNOT_CONNECT_REDIS: Final = "dockerflow.health.E004"
-"""Redis can't be reached, does not answer, or gives no access."""
+"""Redis can't be reached, does not answer, or denies access."""
 
 ERROR_MISSING_REDIS_CLIENT: Final = "dockerflow.health.E005"
 """There is no client for the Redis of Django's cache."""
@@ -32,7 +32,7 @@ ERROR_MISCONFIGURED_REDIS: Final = "dockerflow.health.E006"
 """The Redis of Django's cache is misconfigured."""
 
 ERROR_REDIS_PING_FAILED: Final = "dockerflow.health.E007"
-"""Redis answers a ``PING`` wrongly."""
+"""Redis gives a wrong answer to a ``PING``."""
 
 ERROR_DB_API_EXCEPTION: Final = "dockerflow.health.E008"
 """The database of SQLAlchemy, or its driver, reports an error."""
@@ -47,10 +47,10 @@ ERROR_CHECK_RAISED: Final = "dockerflow.health.E011"
 """A check raised, or could not be started; the message is the exception's type."""
 
 ERROR_CHECK_RESULT: Final = "dockerflow.health.E012"
-"""A check returned something else than messages."""
+"""A check returned something other than messages."""
 
 ERROR_CHECK_TIMEOUT: Final = "dockerflow.health.E013"
 """A check takes longer than its time limit."""
 
 ERROR_CHECK_UNKNOWN: Final = "dockerflow.health.E014"
-"""A group of the heartbeat names a check that is not there."""
+"""A group of the heartbeat names a check that does not exist."""

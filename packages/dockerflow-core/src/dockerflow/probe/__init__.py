@@ -1,1 +1,1 @@
-"""A probe for containers: ``python -m dockerflow.probe`` asks a service whether it lives."""
+"""A probe for containers: ``python -m dockerflow.probe`` checks that a service is alive."""

@@ -1,6 +1,6 @@
-"""Ask a service whether it lives: ``python -m dockerflow.probe``.
+"""Check that a service is alive: ``python -m dockerflow.probe``.
 
-It is started every few seconds, so it imports little, and nothing else of ours.
+It is started every few seconds, so it imports little, and no other module of dockerflow.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def main() -> None:
             parser.error("give a URL or --file, not both")
         finish(*look_at(options.file, options.max_age or DEFAULT_MAX_AGE))
     if options.max_age is not None:
-        parser.error("--max-age belongs to --file")
+        parser.error("--max-age needs --file")
     url = options.url or f"http://127.0.0.1:{os.environ.get('PORT') or 8000}/__lbheartbeat__"
     try:
         address = read_url(url)
     except ValueError as error:
         parser.error(f"{error}" if options.url else f"{error}: see the variable PORT")
-    # In a thread, because no time limit of a socket bounds look-ups of names or slow bytes.
+    # In a thread, because a socket's time limit covers neither DNS look-ups nor slow answers.
     answers: list[tuple[bool, str]] = []
     thread = threading.Thread(
         target=lambda: answers.append(ask(address, insecure=options.insecure)), daemon=True
@@ -48,13 +48,13 @@ def main() -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the arguments."""
+    """Return the argument parser."""
     parser = argparse.ArgumentParser(
         prog="python -m dockerflow.probe",
-        description="Ask a service whether it lives, for HEALTHCHECK of Docker and exec probes of "
-        "Kubernetes. A status from 200 to 299 is a yes. Redirects are not followed, and no proxy "
-        "is used.",
-        epilog="exit status: 0 for yes, 1 for no, 2 for wrong arguments",
+        description="Check that a service is alive, for Docker's HEALTHCHECK and exec probes of "
+        "Kubernetes. A status from 200 to 299 counts as alive. Redirects are not followed, and no "
+        "proxy is used.",
+        epilog="exit status: 0 if alive, 1 if not, 2 for wrong arguments",
     )
     parser.add_argument(
         "url",
@@ -67,17 +67,17 @@ def build_parser() -> argparse.ArgumentParser:
         type=seconds,
         default=4.0,
         metavar="S",
-        help="seconds for the whole answer; default: %(default)g",
+        help="time limit for the whole answer, in seconds; default: %(default)g",
     )
     parser.add_argument(
         "--insecure", action="store_true", help="accept any certificate of an https server"
     )
-    parser.add_argument("--file", metavar="PATH", help="look at the age of this file instead")
+    parser.add_argument("--file", metavar="PATH", help="check the age of this file instead")
     parser.add_argument(
         "--max-age",
         type=seconds,
         metavar="S",
-        help=f"seconds that the file may be old; default: {DEFAULT_MAX_AGE:g}",
+        help=f"maximum age of the file, in seconds; default: {DEFAULT_MAX_AGE:g}",
     )
     return parser
 
@@ -86,12 +86,12 @@ def seconds(text: str) -> float:
     """Return an argument as a positive number of seconds."""
     value = float(text)
     if not 0 < value <= threading.TIMEOUT_MAX:
-        raise argparse.ArgumentTypeError(f"{text} is no positive number of seconds")
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
     return value
 
 
 def finish(is_good: bool, why: str) -> None:
-    """Print one line of ASCII, and end the process."""
+    """Print one line of ASCII, and exit."""
     print(ascii(why)[1:-1])
     sys.exit(0 if is_good else 1)
 
@@ -105,7 +105,7 @@ def look_at(path: str, max_age: float) -> tuple[bool, str]:
     if stat.S_ISDIR(found.st_mode):
         return False, "file is a directory"
     age = time.time() - found.st_mtime
-    if age < -max_age:  # else a worker that is dead would live until then
+    if age < -max_age:  # else a dead worker would count as alive until then
         return False, f"file is {math.ceil(-age)} s in the future"
     return age <= max_age, f"file is {max(0, math.ceil(age))} s old"
 
@@ -113,26 +113,25 @@ def look_at(path: str, max_age: float) -> tuple[bool, str]:
 def read_url(url: str) -> SplitResult:
     """Return the parts of a URL.
 
-    :raises ValueError: if it can't be asked; the text does not repeat it, for it may hold a
-        password.
+    :raises ValueError: if it is invalid; the text does not repeat it, since it may hold a password.
     """
     if not (url.isascii() and url.isprintable()) or " " in url:
-        raise ValueError("the URL may have visible ASCII characters only")
+        raise ValueError("the URL may only have visible ASCII characters")
     try:
         address = urlsplit(url)
         is_complete = bool(address.hostname) and address.port != 0
     except ValueError:
-        raise ValueError("the URL has a wrong host or port") from None
+        raise ValueError("the URL has an invalid host or port") from None
     if address.scheme not in ("http", "https") or not is_complete:
         raise ValueError("the URL must begin with http:// or https:// and a host")
     return address
 
 
 def ask(address: SplitResult, *, insecure: bool) -> tuple[bool, str]:
-    """Send a GET request, and return whether the answer is a good one, and why."""
+    """Send a GET request, and return whether the answer is good, and why."""
     started = time.monotonic()
     is_tls = address.scheme == "https"
-    # Without a port, the end of an IPv6 address would be taken for one.
+    # Without a port, http.client would take the end of an IPv6 address for one.
     host, port = address.hostname or "", address.port or (443 if is_tls else 80)
     if is_tls:
         context = ssl.create_default_context()
@@ -151,16 +150,16 @@ def ask(address: SplitResult, *, insecure: bool) -> tuple[bool, str]:
         with closing(connection):
             connection.request("GET", target, headers=headers)
             with connection.getresponse() as response:
-                # To the end, or the service would see a client that went away.
+                # Read to the end, or the service would see that its client disconnects.
                 while response.read(65536):
                     pass
     except ConnectionRefusedError:
         return False, "refused"
-    except (gaierror, UnicodeError):  # the latter for a name that none can have
+    except (gaierror, UnicodeError):  # the latter for an impossible name
         return False, "host not found"
     except ssl.SSLCertVerificationError as error:
         return False, f"wrong certificate: {error.verify_message}"
-    except (HTTPException, ValueError) as error:  # the latter for a chunk of negative length
+    except (HTTPException, ValueError) as error:  # the latter for a chunk with a negative length
         return False, f"no complete HTTP answer ({type(error).__name__})"
     except OSError as error:
         return False, f"no connection: {error.strerror or type(error).__name__}"

@@ -1,4 +1,4 @@
-"""Reading ``version.json``, the version object of the Dockerflow specification.
+"""Read ``version.json``, the version object of the Dockerflow specification.
 
 https://github.com/mozilla-services/Dockerflow/blob/main/docs/version_object.md
 """
@@ -21,7 +21,7 @@ _RELEASE_NAME = re.compile(r"(?!\.{1,2}\Z|\s*\Z)[^\n\r\t/\\]{1,200}")
 
 
 class VersionError(ValueError):
-    """There is a ``version.json`` that can't be served; the text names the problem."""
+    """A ``version.json`` exists but can't be served; the text names the problem."""
 
 
 def _read_number(text: str) -> float:
@@ -31,7 +31,7 @@ def _read_number(text: str) -> float:
     return number
 
 
-# By itself, json accepts NaN, and makes 1e999 infinite.
+# By default, json accepts NaN, and reads 1e999 as infinity.
 _DECODER = json.JSONDecoder(parse_float=_read_number, parse_constant=_read_number)
 
 
@@ -39,13 +39,13 @@ def get_version(root: str | os.PathLike[str]) -> dict[str, Any] | None:
     """Read ``version.json``.
 
     :param root: the directory that holds it.
-    :returns: its content, or ``None`` where there is no such file.
-    :raises VersionError: if the file is there but can't be read, is larger than a megabyte, or is
+    :returns: its content, or ``None`` if there is no such file.
+    :raises VersionError: if the file exists but can't be read, is larger than a megabyte, or is
         not a JSON object in UTF-8. A byte order mark is accepted.
     """
     path = os.path.join(root, "version.json")
     try:
-        # Asked first, because opening a named pipe would wait for its writer.
+        # Before opening it, because opening a named pipe would wait for its writer.
         info = os.stat(path)
         if not stat.S_ISREG(info.st_mode):
             raise VersionError(f"{path} is not a file")
@@ -69,13 +69,13 @@ def get_version(root: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 def get_release(root: str | os.PathLike[str]) -> str | None:
-    """Return the name of the release, as Sentry takes it: the version, or else the commit.
+    """Return a release name that Sentry accepts: the version, or else the commit.
 
-    The version of a branch such as ``feature/cart`` is none that Sentry takes.
+    Sentry does not accept a version such as ``feature/cart``, the name of a branch.
 
     :param root: the directory that holds ``version.json``.
-    :returns: ``None`` where there is no such file, or neither in it. So it is for a file that can't
-        be read, which is no reason not to start: ``/__version__`` says what is wrong with it.
+    :returns: ``None`` if there is no such file, or it has neither of them. A file that can't be
+        read also gives ``None``, so that the service starts: ``/__version__`` names the problem.
     """
     try:
         content = get_version(root) or {}

@@ -16,19 +16,19 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m dockerflow.version",
-        description="Write version.json where a container is built, or check one.",
-        epilog="exit status: 0, or 1 if it can't be written or something is wrong with it, "
-        "or 2 for wrong arguments",
+        description="Write version.json when a container is built, or check an existing one.",
+        epilog="exit status: 0, or 1 if it can't be written or has problems, or 2 for wrong "
+        "arguments",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     write = commands.add_parser(
         "write",
-        help="write it, from GitHub Actions, GitLab CI or CircleCI, or else from git",
-        description="Write version.json. What is not given comes from the variables of GitHub "
-        "Actions, GitLab CI or CircleCI, or else from git. Users, passwords and tokens in URLs are "
-        "left out.",
+        help="write the file, from GitHub Actions, GitLab CI or CircleCI, or else from git",
+        description="Write version.json. Values that are not given come from the variables of "
+        "GitHub Actions, GitLab CI or CircleCI, or else from git. Users, passwords and tokens in "
+        "URLs are left out.",
     )
-    check = commands.add_parser("check", help="say what is wrong with one")
+    check = commands.add_parser("check", help="print the problems of an existing file")
     for command, run in ((write, write_file), (check, check_file)):
         command.set_defaults(run=run)
         command.add_argument(
@@ -58,7 +58,7 @@ def write_file(options: argparse.Namespace) -> int:
         content = find(given, os.environ, options.folder, lambda text: tell(f"note: {text}"))
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     except BuildError as error:
-        tell(f"{path} is not written\n{error}")
+        tell(f"{path} was not written\n{error}")
         return 1
     except OSError as error:
         tell(f"{path} can't be written: {error.strerror}")
@@ -68,7 +68,7 @@ def write_file(options: argparse.Namespace) -> int:
 
 
 def check_file(options: argparse.Namespace) -> int:
-    """Print what is wrong with the file, and return the exit status."""
+    """Print the problems of the file, and return the exit status."""
     path = options.folder / "version.json"
     try:
         content = get_version(options.folder)
@@ -79,12 +79,12 @@ def check_file(options: argparse.Namespace) -> int:
         print(f"{path} does not exist")
         return 1
     faults = list(problems(content))
-    print("\n".join(f"{path}: {fault}" for fault in faults or ["nothing is wrong"]))
+    print("\n".join(f"{path}: {fault}" for fault in faults or ["no problems found"]))
     return 1 if faults else 0
 
 
 def tell(text: str) -> None:
-    """Print a text for people on standard error, which is no result."""
+    """Print a message, which is not part of the result, on standard error."""
     print(text, file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""What the build of a container says in ``version.json``."""
+"""Find the content of ``version.json`` when a container is built."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEYS = ("source", "version", "commit", "build")
 """The keys of the specification."""
 
 URLS = ("source", "build")
-"""Those that are URLs."""
+"""The keys whose values are URLs."""
 
 _USER_PART = re.compile(r"(?<=://)[^/?#]*@")
 # git@host:path; neither C:\path nor the helper::address of gitremote-helpers(7)
@@ -21,11 +21,11 @@ _SSH_ADDRESS = re.compile(r"(?:ssh|git|git\+ssh|ssh\+git)://([^/:]+)(?::\d*)?/+(
 
 
 class BuildError(Exception):
-    """A value can't be found; the text says why, and what to do."""
+    """A value is missing or wrong; the text says why, and what to do."""
 
 
 def from_ci(env: Mapping[str, str]) -> dict[str, str]:
-    """Return what the variables of a CI service say, which may be nothing or not all.
+    """Return the values that the variables of a CI service provide: all, some or none.
 
     - https://docs.github.com/en/actions/reference/workflows-and-actions/variables
     - https://docs.gitlab.com/ci/variables/predefined_variables/
@@ -38,7 +38,7 @@ def from_ci(env: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     if first("GITHUB_ACTIONS"):
         found = {"version": first("GITHUB_REF_NAME"), "commit": first("GITHUB_SHA")}
-        if repository := first("GITHUB_REPOSITORY"):  # a build in Docker has what it is given
+        if repository := first("GITHUB_REPOSITORY"):  # may be missing in a Docker build
             found["source"] = f"{first('GITHUB_SERVER_URL')}/{repository}"
             found["build"] = f"{found['source']}/actions/runs/{first('GITHUB_RUN_ID')}"
     elif first("GITLAB_CI"):
@@ -59,9 +59,9 @@ def from_ci(env: Mapping[str, str]) -> dict[str, str]:
 
 
 class Git:
-    """The clone that a folder belongs to.
+    """The Git clone that a folder belongs to.
 
-    :param note: gets what is odd about it, and no reason to stop.
+    :param note: is called with a sentence for each oddity that is not an error.
     """
 
     def __init__(self, folder: Path, note: Callable[[str], object]) -> None:
@@ -77,7 +77,7 @@ class Git:
             raise BuildError("there is no remote 'origin'")
         source = public_url(self._run("remote", "get-url", "origin"))
         if "://" not in source or source.startswith("file:"):
-            raise BuildError("the remote 'origin' is a folder, and no address that others can open")
+            raise BuildError("the remote 'origin' is a folder, not an address that others can open")
         return source
 
     def commit(self) -> str:
@@ -92,7 +92,7 @@ class Git:
             raise BuildError("there is no commit yet") from None
 
     def version(self) -> str:
-        """Return the commit by the newest tag before it, or else its abbreviated hash.
+        """Return what ``git describe`` prints: the newest tag before the commit, or a short hash.
 
         :raises BuildError: if there is no commit.
         """
@@ -107,13 +107,13 @@ class Git:
         return version
 
     def build(self) -> str:
-        """Return nothing: no CI service has built it."""
+        """Return an empty text, because no CI service runs the build."""
         return ""
 
     def _run(self, *words: str) -> str:
         command = ["git", "-C", str(self._folder), *words]
         try:
-            done = subprocess.run(  # noqa: S603 - words of ours, and a folder
+            done = subprocess.run(  # noqa: S603 - constant words, and a folder
                 command,
                 env={**os.environ, "LC_ALL": "C"},
                 stdin=subprocess.DEVNULL,
@@ -124,7 +124,7 @@ class Git:
             raise BuildError("git is not installed") from None
         if done.returncode:
             reason = done.stderr.decode(errors="replace").strip().partition("\n")[0]
-            raise BuildError(f"git says: {reason}")
+            raise BuildError(f"git failed: {reason}")
         return done.stdout.decode(errors="replace").strip()
 
 
@@ -142,12 +142,12 @@ def find(
     folder: Path,
     note: Callable[[str], object],
 ) -> dict[str, str]:
-    """Return the content of ``version.json``: what is given, else what CI says, else what git says.
+    """Return the content of ``version.json``: given values, else those of CI, else those of git.
 
     :param given: values by key, None for those that are not given.
     :param folder: a folder in the clone.
-    :param note: gets a sentence about what is odd, and no reason to stop.
-    :raises BuildError: with a line for each value that can't be found, or is wrong.
+    :param note: is called with a sentence for each oddity that is not an error.
+    :raises BuildError: with a line for each value that is missing or wrong.
     """
     git = Git(folder, note)
     content = {**from_ci(env), **{key: text for key, text in given.items() if text is not None}}
@@ -167,9 +167,9 @@ def find(
 
 
 def problems(content: Mapping[str, object]) -> Iterator[str]:
-    """Yield what is wrong with the content of a ``version.json``, without showing what is in it.
+    """Yield the problems of a ``version.json``, without showing its values.
 
-    Version and build may be empty: of what is no release, and was built by hand.
+    The version may be empty if it is not a release, and the build if it was made by hand.
     https://github.com/mozilla-services/Dockerflow/blob/main/docs/version_object.md
     """
     for key in KEYS:
@@ -177,14 +177,14 @@ def problems(content: Mapping[str, object]) -> Iterator[str]:
         if key not in content:
             yield f"{key} is missing"
         elif not isinstance(value, str):
-            yield f"{key} is of type {type(value).__name__}, and must be a string"
+            yield f"{key} is of type {type(value).__name__}, but must be a string"
         elif key == "commit" and not re.fullmatch(r"[0-9a-fA-F]{7,64}", value):
-            yield "commit is no hash: 7 to 64 hexadecimal digits"
+            yield "commit is not a hash of 7 to 64 hexadecimal digits"
         elif key == "source" or (key == "build" and value):
             if not (re.fullmatch(r"https?://[^/\s]\S*", value) and value.isprintable()):
-                yield f"{key} is no URL that begins with https://"
-            elif "@" in value:  # of a password that is not encoded, it may stand in the path
-                yield f"{key} has a user, or an @ that is not written as %40, in its URL"
+                yield f"{key} is not a URL that begins with https://"
+            elif "@" in value:  # an unencoded password may move it into the path
+                yield f"{key} is a URL with a user, or with an @ that is not written as %40"
             elif key == "source" and re.search("[?#]", value):
                 yield "source has a query or a fragment, which may hold a token"
         elif not value.isprintable():

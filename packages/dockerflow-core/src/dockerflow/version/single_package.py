@@ -1,4 +1,4 @@
-"""Noticing the single ``dockerflow`` package, which owns files of the same paths as these."""
+"""Detect the single ``dockerflow`` package, which owns files with the same paths as these."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ NAMES = ("core", "logging", "django", "flask", "sanic", "fastapi", "celery")
 
 
 def warn_if_installed() -> None:
-    """Warn where the single package shares this environment, with the commands that remove it.
+    """Warn if the single package is also installed, with the commands that remove it.
 
-    It has a ``dockerflow/__init__.py``, so that the namespace of these packages has an origin.
+    It has a ``dockerflow/__init__.py``, which gives the namespace of these packages an origin.
     """
     namespace = sys.modules["dockerflow"].__spec__
     if namespace is None or namespace.origin is None:
@@ -20,8 +20,8 @@ def warn_if_installed() -> None:
     names = (f"dockerflow-{name}" for name in NAMES)
     present = " ".join(name for name in names if any(distributions(name=name)))
     warnings.warn(
-        "The single package 'dockerflow' is installed beside the packages that replace it, and "
-        "owns files of the same paths. Remove it, and put back the files that go with it:\n"
+        "The single package 'dockerflow' is installed together with the packages that replace it, "
+        "and has files with the same paths. Remove it, and restore the files that this deletes:\n"
         "  pip uninstall -y dockerflow\n"
         f"  pip install --force-reinstall --no-deps {present}",
         RuntimeWarning,

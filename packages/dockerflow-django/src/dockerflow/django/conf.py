@@ -1,4 +1,4 @@
-"""The settings: read when they are used, so that ``override_settings`` works."""
+"""The settings. They are read when they are used, so that ``override_settings`` works."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEFAULT_CHECKS = (
 
 
 def get_setting(name: str, default: Any = None) -> Any:
-    """Return a setting as it is now."""
+    """Return the current value of a setting."""
     if name == "DOCKERFLOW_HEARTBEAT_SHOW_DETAILS":
         default = settings.DEBUG
     return getattr(settings, name, default)
@@ -37,8 +37,8 @@ def get_setting(name: str, default: Any = None) -> Any:
 def request_settings() -> RequestSettings:
     """Return the settings of requests.
 
-    They are read again when a middleware is made, and when Django says that one has changed. Of a
-    value that makes no sense the default is used, and the fault is logged.
+    They are read again when a middleware is created, and when Django signals that one has changed.
+    An invalid value is logged and replaced by the default.
     """
     report = functools.partial(logger.error, "%s; until then the default is used")
     return RequestSettings.read(get_setting, report)
@@ -46,10 +46,10 @@ def request_settings() -> RequestSettings:
 
 @functools.cache
 def unlogged_ids() -> frozenset[str]:
-    """Return the ids of ``SILENCED_SYSTEM_CHECKS``, as they were when a middleware was first made.
+    """Return the ids in ``SILENCED_SYSTEM_CHECKS`` when the first middleware was created.
 
-    An id that is appended to the list in place later is not counted from then on, but its messages
-    are still logged, as the existing package did it. Other changes are told by Django's signal.
+    If an id is appended to the list in place later, its messages no longer count but are still
+    logged, as in the single ``dockerflow`` package. Django signals other changes of the setting.
     """
     return as_ids(settings.SILENCED_SYSTEM_CHECKS)
 
@@ -66,7 +66,7 @@ setting_changed.connect(_forget, dispatch_uid="dockerflow")
 
 
 def version_callback() -> Callable[[str], Any] | None:
-    """Return the callable of ``DOCKERFLOW_VERSION_CALLBACK``, None where it is not set.
+    """Return the callable of ``DOCKERFLOW_VERSION_CALLBACK``, or None if it is not set.
 
     :raises ValueError: if it can't be imported.
     """
@@ -75,9 +75,9 @@ def version_callback() -> Callable[[str], Any] | None:
 
 
 def configured_checks() -> list[tuple[str, Callable[..., Any]]]:
-    """Return the checks of ``DOCKERFLOW_CHECKS`` by their dotted paths.
+    """Return the checks of ``DOCKERFLOW_CHECKS`` with their dotted paths.
 
-    In place of one that can't be imported stands the import itself, which raises when it is run.
+    A check that can't be imported is replaced by one that raises the error when it runs.
     """
     found: list[tuple[str, Callable[..., Any]]] = []
     for item in _listed_checks():
@@ -90,14 +90,14 @@ def configured_checks() -> list[tuple[str, Callable[..., Any]]]:
 
 
 def dotted_path(check: Any) -> str:
-    """Return the dotted path of a function, or of what a partial or a callable object calls."""
+    """Return the dotted path of a function, of a partial's function, or of an object's class."""
     inner: Any = check.func if isinstance(check, functools.partial) else check
     name = getattr(inner, "__qualname__", None) or type(inner).__qualname__
     return f"{inner.__module__}.{name}"
 
 
 def problems() -> list[str]:
-    """Return what is wrong with the settings: one sentence each, with name, value and remedy."""
+    """Return a sentence for each invalid setting, with its name, its value and the remedy."""
     found: list[str] = []
     RequestSettings.read(get_setting, found.append)
     EndpointSettings.read(get_setting, found.append)
@@ -123,12 +123,12 @@ def _listed_checks() -> list[object]:
 
 def _load(name: str, value: object) -> Callable[..., Any]:
     found: Any = value
-    problem, cause = "is no callable", None
+    problem, cause = "is not callable", None
     if isinstance(value, str):
         try:
             found = import_string(value)
         except Exception as error:  # a module may raise anything while it is imported
-            # Its text may hold secrets: it is for the log alone.
+            # The error's text may contain secrets, so it goes only to the log.
             problem, cause = f"can't be imported ({type(error).__name__})", error
     if callable(found):
         return cast("Callable[..., Any]", found)

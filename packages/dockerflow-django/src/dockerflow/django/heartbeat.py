@@ -1,4 +1,4 @@
-"""Which checks the heartbeat runs, and with whose database connections."""
+"""The checks that the heartbeat runs, and the database connections that they use."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from .conf import configured_checks, dotted_path, get_setting, unlogged_ids
 
 
 def checks_to_run() -> list[NamedCheck]:
-    """Return the checks by name; those that share one are called by their dotted paths.
+    """Return the checks with their names; if two have the same name, use their dotted paths.
 
-    They are those of ``DOCKERFLOW_CHECKS``, those that the project's own code has registered with
-    Django's check framework, and those of the default registry of :mod:`dockerflow.checks`.
+    The checks come from ``DOCKERFLOW_CHECKS``, from the project's own registrations with Django's
+    check framework, and from the default registry of :mod:`dockerflow.checks`.
     """
     registered = default_registry.get_checks()
     found: list[tuple[str, str, Check]] = []
@@ -51,7 +51,7 @@ def checks_to_run() -> list[NamedCheck]:
 
 def _registered_with_django() -> list[tuple[str, Check]]:
     runs_all = read_switch(get_setting("DOCKERFLOW_SYSTEM_CHECKS", False))
-    # those for deployments too, as `manage.py check --deploy` runs them
+    # with deployment checks, like `manage.py check --deploy`
     checks = django_registry.get_checks(include_deployment_checks=not settings.DEBUG)
     named = ((dotted_path(check), check) for check in checks)
     pairs = [(path, check) for path, check in named if runs_all or _is_own(path, check)]
@@ -60,23 +60,23 @@ def _registered_with_django() -> list[tuple[str, Check]]:
 
 
 def _is_own(path: str, check: Check) -> bool:
-    """Return whether a check is the project's own code, and no installed distribution's."""
+    """Return whether a check belongs to the project's own code, not to an installed package."""
     package = path.partition(".")[0]
     if package == "django":
         return False
     project = (get_setting("SETTINGS_MODULE"), get_setting("ROOT_URLCONF"))
     if package in {str(module).partition(".")[0] for module in project}:
-        return True  # it may be installed itself
+        return True  # the project itself may be installed
     inner: Any = check.func if isinstance(check, functools.partial) else check
     file = getattr(sys.modules.get(inner.__module__), "__file__", None)
     return file is None or not {"site-packages", "dist-packages"} & set(Path(file).parts)
 
 
-# ---------------------------------------------------------------------- with whose connections
+# ---------------------------------------------------------------------- database connections
 
 
 def call_check(check: Check) -> Any:
-    """Call a check with what Django's framework gives, as far as it takes it."""
+    """Call a check with the arguments of a Django system check that it accepts."""
     given: dict[str, object] = {"app_configs": None, "databases": list(connections)}
     try:
         parameters = inspect.signature(check).parameters
@@ -87,9 +87,9 @@ def call_check(check: Check) -> Any:
 
 
 def check_environment(inline: Callable[[Check], bool] = lambda check: False) -> CheckEnvironment:
-    """Return what is laid around each check, for the caller whose thread this is."""
+    """Return the environment in which each check runs, for a caller in this thread."""
     return CheckEnvironment(
-        app=apps,  # of which a process has one set
+        app=apps,  # one per process
         call=call_check,
         scope=_own_connections,
         inline=inline,
@@ -106,7 +106,7 @@ def _keep(check: Check) -> float | None:
 
 @contextmanager
 def _own_connections() -> Generator[None]:
-    """Close the connections that a check opens in this thread, and leave those that were open."""
+    """Close the connections that a check opens in this thread; keep those already open."""
     before = _open_connections()
     try:
         yield
@@ -121,14 +121,14 @@ def _open_connections() -> list[Any]:
 
 
 def _run_async(caller: int, coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run the coroutine of an async check for the sync caller whose thread this is, or is not."""
+    """Run the coroutine of an async check, in the thread of its sync caller or in another one."""
 
     async def run() -> None:
         await coroutine
 
     async def run_apart() -> None:
-        # The ORM's async methods work in a thread for sync code: one of this check's own, and not
-        # the one that asgiref has noted beneath an async middleware, which waits for this check.
+        # The ORM's async methods run in a thread for sync code. This check needs a separate one:
+        # the thread that asgiref has stored beneath an async middleware waits for this check.
         AsyncToSync.executors.current = None
         async with ThreadSensitiveContext():
             try:
@@ -137,7 +137,7 @@ def _run_async(caller: int, coroutine: Coroutine[Any, Any, None]) -> None:
                 await sync_to_async(connections.close_all)()
 
     if threading.get_ident() == caller:
-        async_to_sync(run)()  # the ORM's async methods work in this thread then
+        async_to_sync(run)()  # so that the ORM's async methods run in this thread
     else:
         asyncio.run(run_apart())
 
@@ -145,8 +145,8 @@ def _run_async(caller: int, coroutine: Coroutine[Any, Any, None]) -> None:
 def belongs_to_caller(check: Check) -> bool:
     """Return whether a check must use the connections of this thread.
 
-    Within an atomic block, as in a ``TestCase``, any check may ask for what no one else can see. A
-    database in memory is there for this thread alone.
+    In an atomic block, as in a ``TestCase``, a check may need data that other connections can't
+    see. A database in memory exists for this thread only.
     """
     if any(each.in_atomic_block for each in connections.all(initialized_only=True)):
         return True
@@ -160,17 +160,17 @@ def _is_in_memory(alias: str) -> bool:
     try:
         connection: Any = connections[alias]
         return connection.vendor == "sqlite" and bool(connection.is_in_memory_db())
-    except Exception:  # no such driver, say: for the check to report
+    except Exception:  # for example a missing driver: the check reports it
         return False
 
 
 async def adapt_checks(
     pairs: list[tuple[str, Check]], timeout: float | None
 ) -> list[tuple[str, Check]]:
-    """Return checks as an async caller is to run them.
+    """Return the checks in the form that an async caller runs.
 
-    Those that must use its connections become async ones: the connections are those of the thread
-    in which its sync code runs. Without a timeout all use them.
+    The caller's connections belong to the thread that runs its sync code. A check that must use
+    them becomes an async one that runs in that thread. Without a timeout, all checks use them.
     """
 
     def adapt() -> list[tuple[str, Check]]:
@@ -183,9 +183,9 @@ async def adapt_checks(
 
 
 class _InSyncThread:
-    """A check that runs in the thread in which the caller's sync code does."""
+    """A check that runs in the thread of the caller's sync code."""
 
-    keep = 0.0  # what it finds is the caller's alone
+    keep = 0.0  # its result is valid for this caller only
 
     def __init__(self, check: Check) -> None:
         self._check = check

@@ -1,4 +1,4 @@
-"""The middleware: endpoints, request ids and request summaries, in sync and in async."""
+"""The middleware for endpoints, request ids and request summaries, sync and async."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from .users import loaded_user_id
 class DockerflowMiddleware(MiddlewareMixin):
     """Answer the endpoints, give each request an id, and write its summary.
 
-    Placed first in ``MIDDLEWARE``, it answers probes before any other middleware can refuse them.
-    It is native in sync and in async: of an async request, only a ``process_`` method that a
-    subclass overrides runs in a thread.
+    Put it first in ``MIDDLEWARE``, so that it answers probes before other middleware can refuse
+    them. It is native in sync and async: for an async request, only the ``process_`` methods that
+    a subclass overrides run in a thread.
 
     :param get_response: the next middleware or the view, sync or async.
     """
@@ -37,14 +37,14 @@ class DockerflowMiddleware(MiddlewareMixin):
         request_settings.cache_clear()
         request_settings()
         unlogged_ids()
-        self._is_async = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated] - inspect's knows Django's mark from Python 3.12 on
-        # What an endpoint raises becomes a page here, and so this page bears the request's id.
+        self._is_async = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated] - inspect's detects Django's mark only from Python 3.12
+        # Exceptions of an endpoint become a page here, so that the page has the request's id.
         self._answered: Any = convert_exception_to_response(
             self._aanswer if self._is_async else self._answer
         )
 
     def __call__(self, request: HttpRequest) -> Any:
-        """Answer a request; the answer is to be awaited where ``get_response`` is async."""
+        """Answer a request; return an awaitable if ``get_response`` is async."""
         if self._is_async:
             return self.__acall__(request)
         with self._observe(request):
@@ -72,21 +72,21 @@ class DockerflowMiddleware(MiddlewareMixin):
         return response
 
     def _observe(self, request: HttpRequest) -> AbstractContextManager[DjangoObservation]:
-        """Begin to observe a request, unless another middleware does already."""
+        """Start observing a request, unless another middleware already does."""
         observation = get_observation(request)
         if observation is not None and not observation.finished:
-            return nullcontext(observation)  # its id is in the context already
+            return nullcontext(observation)  # its id is already in the context
         observation = begin(request, self.summary_logger)
         observation.middleware = self
         return observation
 
     def _record_failure(self, request: HttpRequest, error: BaseException) -> None:
-        """Record what is raised here, unless another middleware observes the request."""
+        """Record an exception, unless another middleware observes the request."""
         observation = get_observation(request)
         if observation and observation.middleware is self and not observation.finished:
             observation.update_fields(lambda: self._build_extra_meta(request), logger)
             observation.failed(error)
-            observation.code = None  # a response that there was goes nowhere
+            observation.code = None  # if there was a response, it is not sent
             observation.finish()
 
     def _answer(self, request: HttpRequest) -> Any:
@@ -105,20 +105,21 @@ class DockerflowMiddleware(MiddlewareMixin):
         return getattr(type(self), name) is not getattr(DockerflowMiddleware, name)
 
     # ------------------------------------------------------------------ for subclasses and tests
-    # A test may call these by hand, for a request for which the middleware was never called.
+    # Tests may call these directly, for a request that did not pass through the middleware.
 
     def process_request(self, request: HttpRequest) -> Any:
-        """Give the request its id, and answer it where it is for an endpoint, else return None."""
+        """Give the request its id; answer it if it is for an endpoint, else return None."""
         observation = get_observation(request)
         if observation is None or observation.finished:
             request_id_context.set(begin(request, self.summary_logger).request_id)
         return views.answer(request)
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
-        """Send the id back, and write the summary, at the end of the body if that is streamed.
+        """Send the id back, and write the summary; for a streamed body, at its end.
 
-        :param response: the answer; None, as tests give it, makes a summary without ``code``.
-        :returns: ``response``, which may be anything: what is no response is left alone.
+        :param response: the response; None, which some tests pass, makes a summary without
+            ``code``.
+        :returns: ``response``, of any type; a value that is not a response is left unchanged.
         """
         observation = get_observation(request) or begin(request, self.summary_logger)
         if observation.middleware is None or observation.middleware is self:
@@ -129,19 +130,19 @@ class DockerflowMiddleware(MiddlewareMixin):
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        """Note an exception that a test passes; Django tells of others by a signal."""
+        """Note an exception that a test passes; Django reports others by a signal."""
         observation = get_observation(request)
         if observation is not None and observation.middleware is None:
             observation.failed(exception)
 
     def _build_extra_meta(self, request: HttpRequest) -> dict[str, Any]:
-        """Build the fields of a request's summary; meant to be extended in subclasses.
+        """Return the fields of a request's summary; subclasses may extend them.
 
         ``code``, ``errno`` and the final ``t`` are added when the response has been handed over.
         """
         observation = get_observation(request) or begin(request, self.summary_logger)
         fields = {**observation.fields, "uid": loaded_user_id(request), "t": observation.elapsed()}
-        fields.pop("code", None)  # which an earlier call has left out already
+        fields.pop("code", None)  # missing if an earlier call has already removed it
         if not hasattr(request, "_start_timestamp"):  # an application may have removed it
             del fields["t"]
         return fields

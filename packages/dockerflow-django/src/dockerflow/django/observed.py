@@ -23,12 +23,12 @@ from .conf import request_settings
 
 
 class DjangoObservation(RequestObservation):
-    """The observation of a request of Django's.
+    """The observation of a Django request.
 
-    :ivar middleware: the middleware that is being called for the request, and records it; None
-        where a test calls the ``process_`` methods by hand.
-    :ivar has_body_begun: whether a chunk of the streamed body has been asked for.
-    :ivar is_body_ready: whether all of the streamed body is with whoever sends it.
+    :ivar middleware: the middleware that handles and records the request; None if a test calls the
+        ``process_`` methods directly.
+    :ivar has_body_begun: whether a chunk of the streamed body has been requested.
+    :ivar is_body_ready: whether the whole streamed body has been handed over for sending.
     """
 
     middleware: object = None
@@ -36,30 +36,30 @@ class DjangoObservation(RequestObservation):
     is_body_ready = False
 
     def body_closed(self) -> None:
-        """End the request, as Django does at the end of each response."""
+        """End the request; called when Django closes the response."""
         self.body_ended(None, complete=self.is_body_ready)
 
     def task_ended(self, task: asyncio.Task[Any]) -> None:
-        """End the request with the task that has sent its body.
+        """End the request when the task that sends its body ends.
 
-        Django closes no response whose sending fails, and swallows the cancellation of a task whose
-        client has gone.
+        Django does not close a response if sending it fails. If the client disconnects, it
+        swallows the cancellation of the task.
         """
-        if self.has_body_begun:  # else it was a task in between, of a sync middleware
+        if self.has_body_begun:  # otherwise it is the task of a sync middleware in between
             is_cut_off = task.cancelled() or task.cancelling() or task.exception()
             self.body_ended(None, complete=self.is_body_ready and not is_cut_off)
 
 
 def get_observation(request: HttpRequest | None) -> DjangoObservation | None:
-    """Return the observation of a request, None where it has not begun."""
+    """Return the observation of a request, or None if it has not begun."""
     return getattr(request, "dockerflow_observation", None)
 
 
 def begin(request: HttpRequest, logger: Any) -> DjangoObservation:
-    """Return a new observation of a request, and put it and the id where others look for them."""
+    """Return a new observation of a request, and store it and the id on the request."""
     settings = request_settings()
     query = request.META.get("QUERY_STRING", "")
-    if isinstance(request, WSGIRequest):  # bytes, each as one character, as PEP 3333 asks
+    if isinstance(request, WSGIRequest):  # in PEP 3333, each character stands for one byte
         query = query.encode("latin-1", "replace")
     observation = DjangoObservation(
         settings,
@@ -72,7 +72,7 @@ def begin(request: HttpRequest, logger: Any) -> DjangoObservation:
     )
     attributes: Any = request
     attributes.dockerflow_observation = observation
-    attributes._id = observation.request_id  # where the existing package has the two
+    attributes._id = observation.request_id  # as in the single dockerflow package
     attributes._start_timestamp = time.time()
     name = settings.header_name.upper().replace("-", "_")
     request.META[f"HTTP_{name}"] = observation.request_id
@@ -82,7 +82,7 @@ def begin(request: HttpRequest, logger: Any) -> DjangoObservation:
 def observe_response(
     observation: DjangoObservation, request: HttpRequest, response: object
 ) -> None:
-    """Note a response, send the id with it, and finish the observation unless it is streamed."""
+    """Note a response, add the id to it, and finish the observation unless it is streamed."""
     if isinstance(response, HttpResponseBase):
         header = observation.response_started(response.status_code, ())
         if header is not None:
@@ -94,26 +94,28 @@ def observe_response(
 
 
 def _observe_body(observation: DjangoObservation, request: HttpRequest, response: Any) -> None:
-    # Django closes a response by this list alone, of which `streaming_content` appends a close():
-    # what is put before and behind lets a generator that is closed log its lines with the id.
+    # To close a response, Django calls the items of this list, to which `streaming_content` appends
+    # the generator's close(). The items before and after it set and reset the request id, so that
+    # the lines that the generator logs while it is closed have it.
     closers: list[Any] = getattr(response, "_resource_closers", [])
     closers.insert(0, observation.__enter__)
     file = getattr(response, "file_to_stream", None)
-    # A WSGI server may send a file by itself, and only close it.
+    # A WSGI server may send a file itself, without iterating over the body, and only close it.
     observation.is_body_ready = file is not None and "wsgi.file_wrapper" in request.META
     observe = _AsyncBody if response.is_async else _body
     response.streaming_content = observe(response.streaming_content, observation)
     if file is not None:
-        response.file_to_stream = file  # which new content has reset
+        response.file_to_stream = file  # setting streaming_content has reset it
     closers += [observation.body_closed, observation.__exit__]
-    # Another middleware may drop the response, which nobody closes then.
+    # Another middleware may drop the response, which is then never closed.
     weakref.finalize(response, observation.finish).atexit = False
 
 
 def _body(chunks: Iterator[bytes], observation: DjangoObservation) -> Iterator[bytes]:
-    """Observe a sync body, which stays one under ASGI too: other middleware may go over it.
+    """Observe a sync body. It stays sync under ASGI, because other middleware may iterate over it.
 
-    Django reads it into a list there, before it sends the first byte: its closing is the end.
+    Under ASGI, Django reads it into a list before it sends the first byte. The request therefore
+    ends when the response is closed.
     """
     observation.has_body_begun, observation.is_body_ready = True, False
     while True:
@@ -142,8 +144,8 @@ class _AsyncBody(ObservedAsyncBody[bytes]):
 
 
 def _note_exception(sender: object, request: HttpRequest | None = None, **kwargs: Any) -> None:
-    # Django sends it while it handles an exception that no one else has handled. Applications that
-    # report one which they have handled name a sender.
+    # Django sends this signal, without a sender, while it handles an exception that the application
+    # has not handled. Applications that report a handled exception set a sender.
     observation, error = get_observation(request), sys.exc_info()[1]
     if sender is None and observation is not None and error is not None:
         observation.failed(error)

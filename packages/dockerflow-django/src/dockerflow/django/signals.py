@@ -1,8 +1,8 @@
-"""The signals of the heartbeat: the sender is ``views.heartbeat``, ``level`` the worst level found.
+"""The heartbeat's signals. The sender is ``views.heartbeat``; ``level`` is the worst level found.
 
 Each heartbeat sends one; for the heartbeat of a group, ``group`` is its name. Receivers may use the
-ORM, under ASGI as well; one that raises is logged by Django, on ``django.dispatch``, and changes
-nothing.
+ORM, also under ASGI. If a receiver raises, Django logs it on ``django.dispatch``, and the response
+stays the same.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from django.dispatch import Signal
 
 heartbeat_passed = Signal()
-"""Sent where every check is below :data:`~dockerflow.checks.ERROR`."""
+"""Sent if every check is below :data:`~dockerflow.checks.ERROR`."""
 
 heartbeat_failed = Signal()
-"""Sent where a check is at :data:`~dockerflow.checks.ERROR` or worse."""
+"""Sent if a check is at :data:`~dockerflow.checks.ERROR` or worse."""

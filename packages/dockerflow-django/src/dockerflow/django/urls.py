@@ -1,4 +1,4 @@
-"""The endpoints for ``include()``, where they are wanted at other paths than the middleware's.
+"""The endpoints for ``include()``, to serve them at other paths too.
 
 ::
 

@@ -1,4 +1,4 @@
-"""The endpoints, as the middleware answers them, and as views for ``dockerflow.django.urls``."""
+"""The endpoints: answers for the middleware, and views for ``dockerflow.django.urls``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = ["django_check_registry", "error", "heartbeat", "lbheartbeat", "versio
 
 
 class DjangoEndpoints(Endpoints):
-    """The endpoints of the process's one Django project, as its settings are now."""
+    """The endpoints of the Django project, with its current settings."""
 
     logger = conf.logger
 
@@ -45,7 +45,7 @@ class DjangoEndpoints(Endpoints):
         return conf.get_setting(name, default)
 
     def version_places(self, app: Any) -> tuple[Path | None, tuple[Path, ...]]:
-        """Return ``BASE_DIR``, where that is set."""
+        """Return ``BASE_DIR``, if it is set."""
         return getattr(settings, "BASE_DIR", None), ()
 
     def get_version_callback(self, app: Any) -> Callable[[str], Any] | None:
@@ -89,12 +89,12 @@ class DjangoEndpoints(Endpoints):
         )
 
     def notify(self, app: Any, level: int, **extra: str) -> None:
-        """Send the signal; Django logs what a receiver raises."""
+        """Send the signal; Django logs the exceptions of receivers."""
         signal = heartbeat_failed if level >= ERROR else heartbeat_passed
         signal.send_robust(sender=heartbeat, level=level, **extra)
 
     async def notify_async(self, app: Any, level: int, **extra: str) -> None:
-        """Send the signal where receivers may use the ORM."""
+        """Send the signal from a thread in which receivers may use the ORM."""
         if any(signal.has_listeners(heartbeat) for signal in (heartbeat_failed, heartbeat_passed)):
             await sync_to_async(self.notify)(app, level, **extra)
 
@@ -111,7 +111,7 @@ def _is_on_loop() -> bool:
 
 
 def answer(request: HttpRequest) -> HttpResponse | None:
-    """Answer a request for an endpoint; None stands for any other request."""
+    """Answer a request for an endpoint; return None for any other request."""
     path = request.path_info.removesuffix("/")
     if endpoints.is_probe(apps, path):
         return _answer_probe(request, path)
@@ -123,13 +123,13 @@ async def answer_async(request: HttpRequest) -> HttpResponse | None:
     """Answer a request like :func:`answer`, on the event loop."""
     path = request.path_info.removesuffix("/")
     if not endpoints.is_probe(apps, path):
-        return answer(request)  # which waits for nothing then
+        return answer(request)  # it does not block in this case
     return await _answer_probe_async(request, path)
 
 
 def _answer_probe(request: HttpRequest, path: str) -> HttpResponse | None:
     if isinstance(request, ASGIRequest) and not _is_on_loop():
-        # a thread for sync code: the loop of the application is where its async checks live
+        # This is a thread for sync code; async checks must run on the application's event loop.
         return async_to_sync(_answer_probe_async)(request, path)
     method, accept = request.method or "", request.headers.get("Accept", "")
     slash = request.path.endswith("/")
@@ -145,7 +145,7 @@ async def _answer_probe_async(request: HttpRequest, path: str) -> HttpResponse |
 
 
 def _to_response(request: HttpRequest, reply: Reply) -> HttpResponse:
-    # WSGI servers send what they are given, also in answer to HEAD.
+    # WSGI servers send the body even in response to HEAD.
     body = b"" if request.method == "HEAD" else reply.body
     headers = {"Content-Length": str(len(reply.body)), **dict(reply.headers)}
     return HttpResponse(body, reply.media_type, reply.status, headers=headers)
@@ -161,7 +161,7 @@ def version(request: HttpRequest) -> HttpResponse:
 
 
 def heartbeat(request: HttpRequest, group: str | None = None) -> HttpResponse:
-    """Run the checks, or those of a group, and answer with what they say."""
+    """Run the checks, or those of a group, and answer with their results."""
     return _answer_view(request, HEARTBEAT if group is None else f"{HEARTBEAT}/{group}")
 
 
@@ -171,10 +171,10 @@ def lbheartbeat(request: HttpRequest) -> HttpResponse:
 
 
 def error(request: HttpRequest) -> HttpResponse:
-    """Raise, so that the reporting of errors can be tried.
+    """Raise an exception, to test error reporting.
 
     :raises Exception: always, for GET and HEAD.
-    :raises django.http.Http404: where ``DOCKERFLOW_ERROR_ENDPOINT`` is off.
+    :raises django.http.Http404: if ``DOCKERFLOW_ERROR_ENDPOINT`` is off.
     """
     if not endpoints.settings(apps).error_endpoint:
         raise Http404
@@ -185,10 +185,10 @@ def error(request: HttpRequest) -> HttpResponse:
 
 _views = (version, heartbeat, lbheartbeat, error)
 for _view in _views:
-    # A prober has no user, and ATOMIC_REQUESTS would ask the database first. Both mark the function
-    # itself; login_not_required, which does the former, is there from Django 5.1 on.
+    # Probes have no user, and ATOMIC_REQUESTS would query the database first. Both lines mark the
+    # function itself. The first does what login_not_required() does, which needs Django 5.1.
     _view.__dict__["login_required"] = False
     transaction.non_atomic_requests(_view)
 
 viewpatterns = [(re.compile(rf"/__{view.__name__}__/?\Z"), view) for view in _views]
-"""Patterns of the paths, and the views that answer them."""
+"""Path patterns, and the views that answer them."""

@@ -32,27 +32,26 @@ from .views import (
 F = TypeVar("F", bound=Callable[..., Any])
 
 Receiver = Callable[..., Any]
-"""What is told of a heartbeat: a function, sync or async, that is called with ``level=``."""
+"""A function, sync or async, that each heartbeat calls with ``level=``."""
 
 
 class Dockerflow(StateEndpoints):
     """The extension: endpoints, health checks, request summaries and request ids for an app.
 
-    :param app: the application, of FastAPI or Starlette, or None where :meth:`init_app` gets it
-        later.
-    :param db: a SQLAlchemy engine, sync or async, whose database is checked.
-    :param redis: a Redis client, sync or asyncio, which is checked.
-    :param migrate: an Alembic ``Config``, or the path of an ``alembic.ini``, whose migrations are
-        looked for in ``db``.
+    :param app: the FastAPI or Starlette application, or None to call :meth:`init_app` later.
+    :param db: a SQLAlchemy engine, sync or async, to check.
+    :param redis: a Redis client, sync or asyncio, to check.
+    :param migrate: an Alembic ``Config``, or the path of an ``alembic.ini``, to check that its
+        migrations have been applied to ``db``.
     :param silenced_checks: ids of check messages that are neither counted nor logged.
     :param version_path: the directory of ``version.json``; by default ``app.state.APP_DIR``, then
         ``$APP_DIR``, then ``/app``.
-    :param registry: the checks that the heartbeat runs, by default those of the whole process.
-    :param on_heartbeat_passed: called as by :meth:`heartbeat_passed`.
-    :param on_heartbeat_failed: called as by :meth:`heartbeat_failed`.
-    :raises ValueError: if a ``DOCKERFLOW_`` setting in ``app.state`` makes no sense.
-    :raises ImportError: if the library behind a check is missing, with the extra to install.
-    :raises TypeError: if ``db``, ``redis`` or ``migrate`` is of another kind.
+    :param registry: the registry of the heartbeat's checks, by default the process-wide one.
+    :param on_heartbeat_passed: a function to register with :meth:`heartbeat_passed`.
+    :param on_heartbeat_failed: a function to register with :meth:`heartbeat_failed`.
+    :raises ValueError: if a ``DOCKERFLOW_`` setting in ``app.state`` is invalid.
+    :raises ImportError: if the library for a check is missing; it names the extra to install.
+    :raises TypeError: if ``db``, ``redis`` or ``migrate`` has the wrong type.
     """
 
     def __init__(
@@ -79,11 +78,11 @@ class Dockerflow(StateEndpoints):
         """Add the endpoints to an application, and observe its requests.
 
         Call it after the application's own ``add_middleware``, so that no other middleware can
-        refuse a probe. Of several extensions of one application, such as its lifespan makes each
-        time that it is started, the newest serves.
+        refuse a probe. If an application has several extensions, for example because its lifespan
+        creates one at each start, the newest is used.
 
         :param app: the application; one extension may serve several.
-        :raises ValueError: if one of its ``DOCKERFLOW_`` settings makes no sense.
+        :raises ValueError: if one of its ``DOCKERFLOW_`` settings is invalid.
         """
         self.validate_settings(app)
         RequestSettings.read(functools.partial(self.get_setting, app))
@@ -91,8 +90,8 @@ class Dockerflow(StateEndpoints):
         classes: list[object] = [each.cls for each in app.user_middleware]
         if DockerflowMiddleware in classes:
             return
-        # Before a mount that takes all paths. Probes are answered by the middleware: for these
-        # paths, the routes are there for url_path_for() and for metrics that ask for names.
+        # First, before a mount that takes all paths. The middleware answers probes; their routes
+        # only serve url_path_for() and metrics that use route names.
         app.router.routes[:0] = [
             Route(path, view, name=view.__name__, include_in_schema=False)
             for path, view in VIEWS.items()
@@ -100,17 +99,17 @@ class Dockerflow(StateEndpoints):
         app.router.routes.insert(len(VIEWS), group_route())
         if app.middleware_stack is None:
             app.add_middleware(DockerflowMiddleware)
-        else:  # in a lifespan, when add_middleware() is refused
+        else:  # in a lifespan, when add_middleware() raises
             app.middleware_stack = DockerflowMiddleware(app.middleware_stack)
-            # for whoever builds the stack anew, such as OpenTelemetry
+            # for code that rebuilds the stack, such as OpenTelemetry's
             app.user_middleware.insert(0, Middleware(DockerflowMiddleware))
 
     def heartbeat_passed(self, func: F) -> F:
-        """Have a function told of each heartbeat that passes; a decorator.
+        """Call a function when a heartbeat passes; a decorator.
 
-        It is called with ``level=``, the worst level found, and for the heartbeat of a group with
-        its name as ``group=``: on the event loop if it is async, and otherwise in a thread. If it
-        raises, that is logged and changes nothing.
+        The function gets ``level=``, the worst level found, and for the heartbeat of a group also
+        its name as ``group=``. It runs on the event loop if it is async, otherwise in a thread. If
+        it raises, the exception is logged and the response stays the same.
 
         :param func: the function.
         :returns: ``func`` itself, unchanged.
@@ -119,7 +118,7 @@ class Dockerflow(StateEndpoints):
         return func
 
     def heartbeat_failed(self, func: F) -> F:
-        """Have a function told of each heartbeat that fails; a decorator.
+        """Call a function when a heartbeat fails; a decorator.
 
         The parameters are those of :meth:`dockerflow.fastapi.Dockerflow.heartbeat_passed`.
         """
@@ -127,7 +126,7 @@ class Dockerflow(StateEndpoints):
         return func
 
     async def notify_async(self, app: Any, level: int, **extra: str) -> None:
-        """Call the receivers; what one raises is logged."""
+        """Call the receivers, and log their exceptions."""
         for receiver in self._failed if level >= ERROR else self._passed:
             try:
                 if is_async(receiver):
@@ -137,7 +136,7 @@ class Dockerflow(StateEndpoints):
                 if inspect.isawaitable(result):
                     await result
             except Exception:
-                self.logger.exception("A receiver of the heartbeat, %r, raised", receiver)
+                self.logger.exception("The heartbeat receiver %r raised an exception", receiver)
 
 
 class DockerflowMiddleware(StateObserver):
@@ -151,11 +150,11 @@ class DockerflowMiddleware(StateObserver):
 
 
 async def _answer_probes(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a probe, or have the application answer any other request."""
+    """Answer a probe; pass any other request to the application."""
     if scope["type"] == "http" and scope["method"] != "OPTIONS" and _is_probe(scope):
-        # What a version callback raises is handled as from any view.
+        # An exception of a version callback is handled like that of any view.
         handlers = dict(scope["app"].exception_handlers)
-        for kind in (500, Exception):  # ServerErrorMiddleware's
+        for kind in (500, Exception):  # ServerErrorMiddleware handles these
             handlers.pop(kind, None)
         app = ExceptionMiddleware(_answer, handlers)
     await app(scope, receive, send)

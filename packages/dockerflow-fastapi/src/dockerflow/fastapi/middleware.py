@@ -1,7 +1,7 @@
 """Pure ASGI middleware, for FastAPI, Starlette, and any other ASGI application.
 
-The two may stand in any order, one without the other, and more than once: a request has one id and
-one summary. The outermost one sees the request's beginning and end.
+You can add the two in any order, only one of them, or one several times: a request has one id and
+one summary. The outermost one observes the beginning and the end of the request.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ log = logging.getLogger(__name__)
 
 
 class StateObserver(RequestObserver):
-    """What the middlewares share: settings from ``app.state``, read at the first request.
+    """The base of both middlewares. It reads settings from ``app.state`` at the first request.
 
     :param app: the ASGI application.
     """
 
     identifies = True
-    """Whether requests are given an id here."""
+    """Whether this middleware gives requests an id."""
     records = True
-    """Whether requests are recorded here."""
+    """Whether this middleware records requests."""
 
     def __init__(self, app: ASGIApp, logger: logging.Logger | None = None) -> None:
         super().__init__(app, logger=logger)
@@ -45,7 +45,7 @@ class StateObserver(RequestObserver):
     def _prepare(self, scope: Scope) -> None:
         if self._is_prepared:
             return
-        # Kept, since a mounted application puts itself into the scope.
+        # Stored, because a mounted application replaces it in the scope.
         app = self._application = scope.get("app") or application_inside(self.app)
         get = functools.partial(extension_of(app).get_setting, app)
         report = functools.partial(log.error, "%s; until then the default is used")
@@ -57,7 +57,7 @@ class StateObserver(RequestObserver):
     async def join(
         self, observation: RequestObservation, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Add what this middleware does to the observation of one further out."""
+        """Add the work of this middleware to the observation of an outer one."""
         self._prepare(scope)
         if self.records and not observation.is_recorded:
             observation.is_recorded = True
@@ -70,7 +70,7 @@ class StateObserver(RequestObserver):
             observation.fields["rid"] = observation.request_id
         token = request_id_context.set(observation.request_id)
         await self.app(scope, receive, send)
-        request_id_context.reset(token)  # after an exception it stays, as further out
+        request_id_context.reset(token)  # after an exception it stays, like in the outer one
 
     def observe(self, scope: Scope) -> RequestObservation:
         """Return a new observation of the request or websocket."""
@@ -106,9 +106,9 @@ class MozlogRequestSummaryLogger(StateObserver):
     """Log the summary of each request.
 
     :param app: the ASGI application.
-    :param logger: where the summaries go. By default it is the logger ``request.summary``; at the
-        first request it is set to INFO where it has no level, and given a
-        :class:`~dockerflow.logging.MozlogHandler` where neither it nor the root logger has a
+    :param logger: the logger of the summaries. The default is ``request.summary``; at the first
+        request it is set to INFO if it has no level, and gets a
+        :class:`~dockerflow.logging.MozlogHandler` if neither it nor the root logger has a
         handler.
     """
 
@@ -116,12 +116,12 @@ class MozlogRequestSummaryLogger(StateObserver):
 
 
 def application_inside(app: ASGIApp) -> Starlette | None:
-    """Return the application that other middleware has been laid around, if there is one.
+    """Return the application that other middleware wraps, if there is one.
 
-    A middleware outside of the application finds it so, since the scope does not name it yet.
+    A middleware that wraps the application needs this: the scope does not contain it yet.
     """
     inner: Any = app
-    for _ in range(100):  # of which none is known to lead in a circle
+    for _ in range(100):  # a limit, in case of a cycle
         if inner is None or isinstance(inner, Starlette):
             return inner
         inner = getattr(inner, "app", None)

@@ -1,4 +1,4 @@
-"""Where the request summaries go in an application that has not configured its logging."""
+"""The default output of request summaries, for applications that do not configure logging."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dockerflow.logging.summary import REQUEST_SUMMARY
 
 
 class DefaultHandler(MozlogHandler):
-    """The handler of an application without any."""
+    """The handler that is added if there is no other."""
 
 
 def prepare_output() -> None:
-    """Have request summaries written as mozlog to standard output, if nobody else writes them.
+    """Write request summaries as mozlog to standard output, unless a handler already writes them.
 
-    The logger is set to INFO where it has no level, and given a handler where neither it nor a
-    logger above it has one. Where ``sys.stdout`` has been replaced since, that handler is replaced.
+    The logger is set to INFO if it has no level, and gets a handler if neither it nor a logger
+    above it has one. If ``sys.stdout`` has been replaced since, that handler is replaced.
     """
     logger = logging.getLogger(REQUEST_SUMMARY)
     if logger.level == logging.NOTSET:
@@ -33,14 +33,14 @@ def prepare_output() -> None:
 
 
 def _handlers_of(logger: logging.Logger | None) -> Iterator[logging.Handler]:
-    """Return what handles the records of a logger, as ``Logger.callHandlers`` finds it."""
+    """Yield the handlers of a logger's records, like ``Logger.callHandlers`` finds them."""
     while logger is not None:
         yield from logger.handlers
         logger = logger.parent if logger.propagate else None
 
 
 def _is_visible(handler: logging.Handler) -> bool:
-    """Return whether somebody sees a handler's lines; those of pytest's handlers nobody does."""
+    """Return whether a handler's output is visible; that of pytest's handlers is not."""
     stream = getattr(handler, "stream", None)
     return not (
         isinstance(handler, logging.NullHandler)

@@ -1,4 +1,4 @@
-"""The endpoints as FastAPI and Starlette call them, alone or by an extension."""
+"""The views of the endpoints, for the router alone or for an extension."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 def get_version(root: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Read ``version.json``; looked up when it is called, since applications' tests patch it.
+    """Read ``version.json`` by ``dockerflow.version.get_version``, which tests may have patched.
 
     :param root: the directory that holds it.
     """
@@ -44,7 +44,7 @@ class StateEndpoints(Endpoints):
     lbheartbeat_reply: ClassVar[Reply] = Reply(200, b'{"status": "ok"}', "application/json")
 
     def get_setting(self, app: Any, name: str, default: Any = None) -> Any:
-        """Return a setting of the application; without a ``state`` it has the defaults."""
+        """Return a setting of the application, or the default if it has no ``state``."""
         return getattr(getattr(app, "state", None), name, default)
 
     def version_places(self, app: Any) -> tuple[Path | None, tuple[Path, ...]]:
@@ -53,7 +53,7 @@ class StateEndpoints(Endpoints):
         return place or None, ()
 
     def get_version(self, directory: str) -> Any:
-        """Read the ``version.json`` of a directory, by what is ``get_version`` here now."""
+        """Read the ``version.json`` of a directory by this module's ``get_version``."""
         return get_version(directory)
 
     async def version_async(self, app: Any) -> Reply:
@@ -68,30 +68,30 @@ class StateEndpoints(Endpoints):
         """Answer ``/__heartbeat__``; under trio the checks run as in a sync framework."""
         try:
             asyncio.get_running_loop()
-        except RuntimeError:  # the registry's async checks are asyncio's tasks
+        except RuntimeError:  # the registry runs async checks as asyncio tasks
             return await run_in_threadpool(self.heartbeat, app, group, accept, slash=slash)
         return await super().heartbeat_async(app, group, accept, slash=slash)
 
     def notify(self, app: Any, level: int, **extra: str) -> None:
-        """Tell the receivers, from a thread that an event loop has started."""
+        """Call the receivers, from a thread that the event loop has started."""
         from_thread.run(functools.partial(self.notify_async, app, level, **extra))
 
     def summary_extra(self, request: Request) -> dict[str, Any]:
-        """Return the fields of a request's summary; meant to be extended in subclasses.
+        """Return the fields of a request's summary; subclasses may extend them.
 
-        ``code``, ``errno`` and ``t`` are set after it.
+        ``code``, ``errno`` and ``t`` are set afterwards.
 
         :param request: the request at its end: ``request.state`` and ``request.user`` are as the
-            application has left them, and the body is not there. A mounted application may have
-            changed ``request.scope``; the fields are those of its arrival.
+            application has left them, and the body is not available. A mounted application may
+            have changed ``request.scope``; the fields describe the request as it arrived.
         """
         observation: RequestObservation = request.scope[OBSERVATION]
         return {**observation.fields, "uid": self.user_id(request)}
 
     def user_id(self, request: Request) -> Any:
-        """Return the ``identity`` of the user whom an ``AuthenticationMiddleware`` has found.
+        """Return the ``identity`` of the user set by ``AuthenticationMiddleware``, else ``""``.
 
-        Without one it is ``""``; logging never loads a user.
+        Logging never loads a user.
         https://www.starlette.io/authentication/
 
         :param request: the request at its end.
@@ -99,7 +99,7 @@ class StateEndpoints(Endpoints):
         user = request.scope.get("user")
         identity: Any = loaded_identity(user)
         if identity is None and user is not None:
-            # BaseUser's identity and is_authenticated raise where a subclass has none.
+            # BaseUser's identity and is_authenticated raise unless a subclass overrides them.
             with contextlib.suppress(AttributeError, NotImplementedError):
                 identity = user.identity if user.is_authenticated else None
         return "" if identity is None else identity
@@ -109,21 +109,21 @@ _without_extension = StateEndpoints()
 
 
 def extension_of(app: object) -> StateEndpoints:
-    """Return the extension of an application, or one that does what the router alone does."""
+    """Return the extension of an application, or a default one if it uses only the router."""
     extension = getattr(getattr(app, "state", None), "dockerflow", None)
     return extension if isinstance(extension, StateEndpoints) else _without_extension
 
 
 def is_async(func: object) -> bool:
-    """Return whether calling this makes a coroutine, as far as its definition says."""
+    """Return whether a callable is defined with ``async def``."""
     return inspect.iscoroutinefunction(func) or (
         callable(func) and inspect.iscoroutinefunction(func.__call__)
     )
 
 
 def to_response(reply: Reply) -> Response:
-    """Return a neutral reply as Starlette's response."""
-    # Among the headers: as media_type, Starlette would give "text/plain" a second charset.
+    """Return a reply as Starlette's response."""
+    # Not as media_type: Starlette would add a second charset to "text/plain".
     headers = {"Content-Type": reply.media_type, **dict(reply.headers)}
     return Response(reply.body, reply.status, headers)
 
@@ -134,12 +134,12 @@ async def version(request: Request) -> Response:
 
 
 async def heartbeat(request: Request) -> Response:
-    """Answer ``/__heartbeat__`` with what the checks come to."""
+    """Answer ``/__heartbeat__`` with the results of the checks."""
     return await _heartbeat(request, None)
 
 
 async def heartbeat_group(request: Request) -> Response:
-    """Answer ``/__heartbeat__/GROUP`` with what the checks of a group come to."""
+    """Answer ``/__heartbeat__/GROUP`` with the results of the group's checks."""
     return await _heartbeat(request, request.path_params["group"])
 
 
@@ -154,7 +154,7 @@ async def lbheartbeat(request: Request) -> Response:
 
 
 async def error(request: Request) -> Response:
-    """Raise an exception, to try how the application's errors are reported."""
+    """Raise an exception, to test error reporting."""
     extension = extension_of(request.app)
     if not extension.settings(request.app).error_endpoint:
         raise HTTPException(404)
@@ -168,13 +168,13 @@ VIEWS: dict[str, Callable[[Request], Awaitable[Response]]] = dict(
 
 
 class GroupRoute(APIRoute):
-    """The route of ``/__heartbeat__/GROUP``, where there are groups.
+    """The route of ``/__heartbeat__/GROUP``, if the application has groups.
 
-    Elsewhere such paths are left to the routes of the application, which may come later.
+    Otherwise it matches nothing, so that later routes of the application can use such paths.
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Return whether the route is the request's."""
+        """Return whether the route matches the request."""
         match, child_scope = super().matches(scope)
         app = scope.get("app")
         if match is not Match.NONE and not extension_of(app).settings(app).groups:
@@ -190,8 +190,9 @@ def group_route() -> GroupRoute:
 
 def _build_router() -> APIRouter:
     router = APIRouter()
-    # First the routes that answer, so that a 405 names both methods. The same paths again, for the
-    # schema alone: FastAPI warns of a duplicate operation id where it has a route of two methods.
+    # The first routes answer requests, so that a 405 names both methods. The second ones, with the
+    # same paths, are only for the schema: there, FastAPI warns of a duplicate operation id if a
+    # route has two methods.
     for methods, is_described in ((["GET", "HEAD"], False), (["GET"], True)):
         for path, view in VIEWS.items():
             router.add_api_route(

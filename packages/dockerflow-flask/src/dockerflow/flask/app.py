@@ -27,23 +27,23 @@ has_flask_login = find_spec("flask_login") is not None
 
 
 class HeartbeatFailure(InternalServerError):
-    """The failure of a heartbeat, for applications that name it; nothing raises it any more."""
+    """The failure of a heartbeat. It is kept for applications that import it, but never raised."""
 
 
 class Dockerflow(Extension):
     """The extension: endpoints, health checks, request summaries and request ids.
 
-    :param app: the application, or None where :meth:`init_app` gets it later.
-    :param db: a Flask-SQLAlchemy extension or SQLAlchemy engine, whose connection is checked.
-    :param redis: a Redis client or Flask-Redis extension, which is checked.
-    :param migrate: a Flask-Migrate extension, whose migrations are checked.
+    :param app: the application, or None to call :meth:`init_app` later.
+    :param db: a Flask-SQLAlchemy extension or SQLAlchemy engine to check.
+    :param redis: a Redis client or Flask-Redis extension to check.
+    :param migrate: a Flask-Migrate extension, to check that its migrations have been applied.
     :param silenced_checks: ids of check messages that are neither counted nor logged.
     :param version_path: the directory of ``version.json``; by default the parent of the
         application's ``root_path``, then ``root_path`` itself, then ``/app``.
-    :param registry: the checks that the heartbeat runs, by default those of the whole process.
-    :raises ValueError: if a ``DOCKERFLOW_`` setting of ``app`` makes no sense.
-    :raises ImportError: if the library behind a check is missing, with the extra to install.
-    :ivar summary_logger: where the request summaries go.
+    :param registry: the registry of the heartbeat's checks, by default the process-wide one.
+    :raises ValueError: if a ``DOCKERFLOW_`` setting of ``app`` is invalid.
+    :raises ImportError: if the library for a check is missing; it names the extra to install.
+    :ivar summary_logger: the logger of the request summaries.
     """
 
     logger = logging.getLogger("dockerflow.flask")
@@ -67,18 +67,18 @@ class Dockerflow(Extension):
     def init_app(self, app: Flask) -> None:
         """Add the endpoints to an application, and observe its requests.
 
-        :param app: the application; one extension may serve several. To give it the same extension
-            once more does nothing.
+        :param app: the application; one extension may serve several. A second call for the same
+            application does nothing.
         :raises RuntimeError: if the application has another Dockerflow extension.
-        :raises ValueError: if one of its ``DOCKERFLOW_`` settings makes no sense.
+        :raises ValueError: if one of its ``DOCKERFLOW_`` settings is invalid.
         """
         existing = app.extensions.get("dockerflow")
         if existing is self:
             return
         if existing is not None:
             raise RuntimeError(
-                f"The Flask app {app.name!r} has a Dockerflow extension already: use that one, "
-                'app.extensions["dockerflow"], in place of a second'
+                f"The Flask app {app.name!r} already has a Dockerflow extension: use that one, "
+                'app.extensions["dockerflow"], instead of creating another'
             )
         self.validate_settings(app)
         RequestSettings.read(partial(self.get_setting, app))
@@ -86,11 +86,11 @@ class Dockerflow(Extension):
         # https://flask.palletsprojects.com/en/stable/quickstart/#hooking-in-wsgi-middleware
         app.wsgi_app = ObservedApplication(app, self)  # type: ignore[method-assign] # as shown there
         app.extensions["dockerflow"] = self
-        if "heartbeat" not in app.cli.commands:  # the application's own is left alone
+        if "heartbeat" not in app.cli.commands:  # keep the application's own
             app.cli.add_command(heartbeat_command(app, self))
 
     def _make_blueprint(self, app: Flask) -> Blueprint:
-        """Return the views; probes reach theirs only where ``app.wsgi_app`` is bypassed."""
+        """Return the views; probes reach theirs only if ``app.wsgi_app`` is bypassed."""
         blueprint = Blueprint("dockerflow", __name__)
 
         @blueprint.before_request
@@ -123,7 +123,7 @@ class Dockerflow(Extension):
 
         return blueprint
 
-    # ------------------------------------------------------------------ where Flask keeps things
+    # ------------------------------------------------------------------ configuration and context
 
     def get_setting(self, app: Flask, name: str, default: Any = None) -> Any:
         """Return a ``DOCKERFLOW_`` setting of the application."""
@@ -131,32 +131,32 @@ class Dockerflow(Extension):
         return config.get(name, default)
 
     def version_places(self, app: Flask) -> tuple[Path | None, tuple[Path, ...]]:
-        """Return the configured directory of ``version.json``, and those to look in without one."""
+        """Return the configured directory of ``version.json``, and the default directories."""
         return self.version_path, (os.path.dirname(app.root_path), app.root_path)
 
     def check_environment(self, app: Flask) -> CheckEnvironment:
-        """Return what is laid around each check: an app context of its own, and no request."""
+        """Return the environment of each check: a separate app context, and no request."""
         return CheckEnvironment(
             app=app, scope=app.app_context, context=_copy_context_without_request
         )
 
     def notify(self, app: Flask, level: int, **extra: str) -> None:
-        """Send the signal of a heartbeat; a receiver that raises is logged."""
+        """Send the signal of a heartbeat, and log the exceptions of receivers."""
         signal = heartbeat_failed if level >= ERROR else heartbeat_passed
-        # Not signal.send(), which ends at the first receiver that raises.
+        # Not signal.send(), which stops at the first receiver that raises.
         for receiver in signal.receivers_for(app):
             try:
                 app.ensure_sync(receiver)(app, level=level, **extra)
             except Exception:
-                self.logger.exception("A receiver of the signal %r raised", signal.name)
+                self.logger.exception("A receiver of signal %r raised an exception", signal.name)
 
     # ------------------------------------------------------------------ the summary
 
     def summary_extra(self) -> dict[str, Any]:
-        """Return the fields of the current request's summary; meant to be extended in subclasses.
+        """Return the fields of the current request's summary; subclasses may extend them.
 
         ``code``, ``errno`` and the final ``t`` are added when the response has been handed over.
-        Probes are answered before Flask knows a request, and have the common fields alone.
+        Probes are answered before Flask creates a request, so they have only the common fields.
         """
         environ = request.environ
         observation: RequestObservation = environ.get(OBSERVATION) or observation_of(
@@ -169,11 +169,11 @@ class Dockerflow(Extension):
         return fields
 
     def user_id(self) -> Any:
-        """Return the id of the user whom Flask-Login has loaded for this request, else ``""``.
+        """Return the id of the user that Flask-Login has loaded for this request, else ``""``.
 
-        A user who has not been loaded is not loaded for it: it asks no session and no database.
+        This never loads a user, so it reads neither the session nor the database.
         """
-        # Flask-Login's own name. Its public `current_user` would load the user.
+        # A private name of Flask-Login: its public `current_user` would load the user.
         user = getattr(g, "_login_user", None) if has_flask_login else None
         if user is None:
             return ""
@@ -188,7 +188,7 @@ class Dockerflow(Extension):
 
 
 def _copy_context_without_request() -> contextvars.Context:
-    """Copy the caller's context without Flask's, which has no way to leave a request."""
+    """Copy the caller's context without Flask's part, because Flask can't leave a request."""
     context = contextvars.Context()
     for variable, value in contextvars.copy_context().items():
         if not variable.name.startswith("flask."):

@@ -10,11 +10,11 @@ from dockerflow.endpoints import Endpoints
 
 
 def heartbeat_command(app: Flask, endpoints: Endpoints) -> click.Command:
-    """Return the command of an application."""
+    """Return the ``heartbeat`` command of an application."""
 
     @click.command("heartbeat")
     @click.option("--group", metavar="NAME", help="Only the checks of this group.")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, as the heartbeat answers.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the JSON of the heartbeat.")
     @click.pass_context
     def heartbeat(context: click.Context, group: str | None, as_json: bool) -> None:
         """Run the checks of the heartbeat in this process.

@@ -1,6 +1,6 @@
-"""Structured logging for Python's own, and request ids on its lines.
+"""Structured JSON logs for Python's own ``logging``, with request ids.
 
-Needs nothing but the standard library and knows no web framework.
+It needs only the standard library, and works with any web framework or none.
 """
 
 from .configuration import configure, dict_config

@@ -60,13 +60,13 @@ def main() -> None:
 
 
 def shown(raw: bytes, rid: str, severity: int, color: bool) -> bytes:
-    """Return what is shown of a line.
+    """Return what to show for a line.
 
-    :param raw: the line, in which JSON may stand behind a prefix, such as docker compose's.
-    :param rid: what the id of the request begins with.
-    :param severity: the lowest that is shown, by its number in syslog.
-    :param color: whether there are colours.
-    :returns: its text, nothing if it is not wanted, or the line itself if it is not a log line.
+    :param raw: the line; its JSON may follow a prefix, such as that of docker compose.
+    :param rid: the beginning of the request's id.
+    :param severity: the lowest severity to show, as a number of syslog.
+    :param color: whether to use colours.
+    :returns: its text, nothing if it is filtered out, or the line itself if it is not a log line.
     """
     start = raw.find(b"{")
     try:
@@ -75,7 +75,7 @@ def shown(raw: bytes, rid: str, severity: int, color: bool) -> bytes:
         text = render(line, _CLOCK, color=color)
         found = str(line["Fields"].get("rid") or "")
         is_wanted = line["Severity"] <= severity and found.startswith(rid)
-    except Exception:  # whatever else is in braces
+    except Exception:  # another text with braces
         return raw
     if not is_wanted:
         return b""

@@ -6,7 +6,7 @@
 
     app = RequestObserver(app)
 
-The application's answers stay as they are, but for the header of the request id.
+The application's answers do not change, except for the header of the request id.
 https://asgi.readthedocs.io/en/latest/specs/www.html
 """
 
@@ -29,19 +29,19 @@ ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
 Finish = Callable[[], None]
 
 OBSERVATION = "dockerflow.observation"
-"""The key of a scope under which its observation is found."""
+"""The key of the observation in a scope."""
 
 
-# https://asgi.readthedocs.io/en/latest/extensions.html has the types beside the usual one.
+# The second and third are from https://asgi.readthedocs.io/en/latest/extensions.html
 _BODIES = ("http.response.body", "http.response.zerocopysend", "http.response.pathsend")
 
 
 class RequestObserver:
-    """An ASGI application around another one, which gives requests their ids and records them.
+    """An ASGI middleware that gives each request an id and logs its summary.
 
     :param app: the application.
-    :param settings: what is to be observed how, by default as without any setting.
-    :param logger: where the summaries go, by default the logger ``request.summary``.
+    :param settings: how to observe requests; by default, all settings have their defaults.
+    :param logger: the logger of the summaries, by default ``request.summary``.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class RequestObserver:
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except BaseException as error:
-            # Who cancels what is left to do after the last byte does nothing to the request.
+            # A cancellation after the last byte does not affect the request.
             if exchange.missing > 0 or isinstance(error, Exception):
                 observation.failed(error)
             finish()
-            # The id stays in the context of this task, for the server's own traceback, unless the
-            # task serves another request, which has made this one.
+            # The id stays in the context of this task, for the server's own traceback, unless this
+            # request was made while the task serves another one.
             if outer_id is not None:
                 request_id_context.reset(token)
             raise
@@ -86,13 +86,13 @@ class RequestObserver:
     def _finish(self, observation: RequestObservation, scope: Scope) -> None:
         if scope["type"] == "http" and not observation.finished:
             if observation.code is None and not observation.client_left:
-                observation.code = 500  # what a server makes of it
+                observation.code = 500  # as a server answers then
             self.finish(observation, scope)
 
     async def join(
         self, observation: RequestObservation, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Answer a request that is observed further out; meant to be extended."""
+        """Answer a request that an outer layer observes. Subclasses may extend this."""
         await self.app(scope, receive, send)
 
     def observe(self, scope: Scope) -> RequestObservation:
@@ -100,22 +100,22 @@ class RequestObserver:
         return observation_of(scope, self.settings, logger=self.logger)
 
     def finish(self, observation: RequestObservation, scope: Scope) -> None:
-        """Finish the observation of a request: called once, and meant to be extended."""
+        """Finish the observation of a request; called once. Subclasses may extend this."""
         observation.finish()
 
 
 class _Exchange:
-    """A request and its response on their way between server and application.
+    """Passes on the messages of a request and its response between server and application.
 
-    The last byte finishes the observation; background tasks run on after it. Only an error page
-    waits for the end of the application: Starlette raises the exception after it has answered.
+    The last byte finishes the observation; background tasks may still run. Only for an error page,
+    the end of the application finishes it: Starlette raises the exception after its answer.
     """
 
     def __init__(
         self, observation: RequestObservation, server: tuple[Receive, Send], finish: Finish
     ) -> None:
         self.observation = observation
-        self.missing: float = math.inf  # bytes of the body that the server has not been given
+        self.missing: float = math.inf  # bytes of the body not yet passed to the server
         self._receive, self._send = server
         self._finish = finish
 
@@ -131,16 +131,16 @@ class _Exchange:
         if is_start:
             message = self._start(message)
         elif kind in _BODIES and not message.get("more_body"):
-            self.missing = 0  # before it is sent: a server may report a disconnect meanwhile
+            self.missing = 0  # before sending: a server may report a disconnect meanwhile
         else:
             self.missing -= len(message.get("body", b""))
         try:
             await self._send(message)
         except BaseException as error:
-            self.missing = math.inf  # the server has not taken it
+            self.missing = math.inf  # the server did not accept it
             if is_start:
                 self.observation.code = None
-            if isinstance(error, OSError):  # the client has gone, says version 2.4 of ASGI
+            if isinstance(error, OSError):  # in ASGI 2.4: the client has disconnected
                 self.observation.client_gone()
             raise
         if self.missing <= 0 and not is_start and (self.observation.code or 500) < 500:
@@ -160,9 +160,9 @@ class _Exchange:
 
 
 def current_observation(scope: Scope) -> RequestObservation | None:
-    """Return the observation of the request or websocket, None where it has none yet.
+    """Return the observation of the request or websocket, or None if it has none yet.
 
-    One that is finished is that of an earlier request, whose scope was copied.
+    A finished one belongs to an earlier request whose scope was copied.
     """
     observation: RequestObservation | None = scope.get(OBSERVATION)
     return None if observation is None or observation.finished else observation
@@ -178,12 +178,12 @@ def observation_of(
     """Return a new observation of a request or websocket.
 
     :param scope: its scope.
-    :param settings: those of the application.
-    :param has_id: whether the request is given an id.
-    :param logger: where the summary goes, by default the logger ``request.summary``.
+    :param settings: the settings of the application.
+    :param has_id: whether the request gets an id.
+    :param logger: the logger of the summary, by default ``request.summary``.
     """
     path, mount = scope["path"], scope.get("root_path", "")
-    if not path.startswith(mount):  # as older servers, and Starlette before 0.33, have it
+    if not path.startswith(mount):  # with older servers, and with Starlette before 0.33
         path = mount + path
     return RequestObservation(
         settings,
@@ -202,7 +202,7 @@ def header_getter(scope: Scope) -> Callable[[str], str | None]:
     headers = dict(reversed(scope["headers"]))
 
     def get_header(name: str) -> str | None:
-        value = headers.get(name.lower().encode("latin-1"))  # ASGI has names in lower case
+        value = headers.get(name.lower().encode("latin-1"))  # names are lower case in ASGI
         return None if value is None else value.decode("latin-1")
 
     return get_header

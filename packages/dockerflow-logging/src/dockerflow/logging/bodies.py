@@ -1,7 +1,7 @@
-"""Streamed response bodies, observed.
+"""Observe streamed response bodies.
 
-The request id is there while they are made, and their end is the end of the request. No chunk, no
-exception and the moment of neither is changed.
+The request id is set while the chunks are made, and the request ends when its body ends. Chunks and
+exceptions are passed on unchanged and without delay.
 
 For adapters of frameworks; no promise of stability.
 """
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class _Step:
-    """One call of a body, within the context of its request."""
+    """One call of a body's method, in the context of its request."""
 
     def __init__(self, observation: RequestObservation) -> None:
         self._observation = observation
@@ -34,7 +34,7 @@ class _Step:
 
 
 class ObservedBody(Generic[T]):
-    """The chunks of a body, and the end of their request.
+    """Passes on the chunks of a body, and finishes the request at their end.
 
     :param chunks: the body, as the application or framework made it.
     :param observation: the request, which is finished when the body is exhausted, fails or is
@@ -65,7 +65,7 @@ class ObservedBody(Generic[T]):
 
 
 class ObservedAsyncBody(Generic[T]):
-    """The same for the chunks of an async body."""
+    """Does the same as :class:`ObservedBody`, for an async body."""
 
     def __init__(self, chunks: AsyncIterable[T], observation: RequestObservation) -> None:
         self._chunks = chunks

@@ -1,4 +1,4 @@
-"""The configuration of logging for a service, in one line."""
+"""Configure logging for a service in one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .console import is_terminal
 from .summary import REQUEST_SUMMARY, TASK_SUMMARY
 
 FORMAT_VARIABLE = "DOCKERFLOW_LOG_FORMAT"
-"""The environment variable that decides, whatever the code says."""
+"""The environment variable that overrides the format given in code."""
 
 _FORMATTERS = {
     "mozlog": "dockerflow.logging.MozlogFormatter",
@@ -19,15 +19,15 @@ _FORMATTERS = {
     "console": "dockerflow.logging.ConsoleFormatter",
 }
 
-# Servers give these loggers handlers of their own; the one on the root logger replaces them.
+# Servers give these loggers their own handlers, which the root logger's handler replaces.
 _SERVER_LOGGERS = (
     *("uvicorn", "uvicorn.error", "gunicorn.error", "hypercorn.error", "_granian"),
     *("sanic.root", "sanic.error", "sanic.server", "sanic.websockets"),
     *("django", "celery", "celery.task"),
 )
 
-# The loggers of what servers say of each request, and the level that leaves it out: Django's
-# development server reports errors of the application as errors.
+# The loggers of servers' access logs, and the level that silences them: Django's development server
+# logs 5xx responses as errors.
 _ACCESS_LOGGERS = {
     **dict.fromkeys(("uvicorn.access", "gunicorn.access", "hypercorn.access"), "WARNING"),
     **dict.fromkeys(("granian.access", "sanic.access"), "WARNING"),
@@ -38,11 +38,11 @@ _ACCESS_LOGGERS = {
 class WerkzeugFilter(logging.Filter):
     """Leave out the line that Werkzeug's development server logs for each request.
 
-    It has no logger of its own: the one for it also says where the server listens.
+    Werkzeug has no separate logger for it: the same logger says where the server listens.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is not about a request, which begins with the client's address.
+        """Return whether a record is not a request's, which begins with the client's address.
 
         :param record: one of the logger ``werkzeug``.
         """
@@ -57,22 +57,22 @@ def dict_config(
     queue: bool = False,
     access_log: bool = False,
 ) -> dict[str, Any]:
-    """Return a configuration of logging: one handler on standard output.
+    """Return a configuration of logging, with one handler on standard output.
 
     It is a dictionary for ``logging.config.dictConfig()``, for Django's ``LOGGING``, for the
-    ``log_config`` of uvicorn and Sanic, and for ``logconfig_dict`` of gunicorn and hypercorn. Their
-    own loggers lose their handlers, so that each line is written once.
+    ``log_config`` of uvicorn and Sanic, and for ``logconfig_dict`` of gunicorn and hypercorn. It
+    removes the handlers of their own loggers, so that each line is written once.
 
     :param name: the name of the service, the ``Logger`` of its lines.
-    :param level: that of the root logger: a level of logging by its name, in any case, or number.
+    :param level: the level of the root logger: a name, in upper or lower case, or a number.
     :param format: ``mozlog``, ``gcp`` (Google Cloud), ``console`` (for people), or ``auto``:
         ``console`` if standard output is a terminal, otherwise ``mozlog``. The environment variable
-        ``DOCKERFLOW_LOG_FORMAT`` wins over it.
+        ``DOCKERFLOW_LOG_FORMAT`` overrides it.
     :param queue: whether lines are written by a thread, so that no request waits for a slow reader
         (:class:`dockerflow.logging.QueuedMozlogHandler`).
-    :param access_log: whether servers write their own line for each request; the adapters write a
-        summary for each.
-    :raises ValueError: for a format or a level that is none of these.
+    :param access_log: whether servers also write their own line for each request, in addition to
+        the adapters' summary.
+    :raises ValueError: for any other format or level.
     """
     chosen = _chosen_format(format)
     handler = "QueuedMozlogHandler" if queue else "MozlogHandler"
@@ -112,7 +112,7 @@ def configure(
 
 
 def _loggers(access_log: bool) -> dict[str, dict[str, Any]]:
-    """Return the loggers that have handlers or levels of their own, and those of summaries."""
+    """Return the loggers that have their own handlers or levels, and those of summaries."""
     loggers: dict[str, dict[str, Any]] = {name: {} for name in _SERVER_LOGGERS}
     loggers |= {name: {"level": "INFO"} for name in (REQUEST_SUMMARY, TASK_SUMMARY)}
     loggers["werkzeug"] = {"filters": [] if access_log else ["werkzeug"]}
@@ -136,7 +136,7 @@ def _known_level(given: int | str) -> int | str:
     if isinstance(given, int):
         return given
     known = logging.getLevelNamesMapping()
-    for name in (given, str(given).upper()):  # None is what an unset variable gives
+    for name in (given, str(given).upper()):  # an unset variable gives None
         if name in known:
             return name
     raise ValueError(f"level is {given!r}; set it to DEBUG, INFO, WARNING, ERROR or CRITICAL")
@@ -145,5 +145,5 @@ def _known_level(given: int | str) -> int | str:
 def _has_opentelemetry() -> bool:
     try:
         return importlib.util.find_spec("opentelemetry.trace") is not None
-    except ImportError:  # there is no package opentelemetry
+    except ImportError:  # opentelemetry is not installed
         return False

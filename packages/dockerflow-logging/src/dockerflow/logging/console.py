@@ -1,7 +1,7 @@
 """Log lines for people at a terminal.
 
-The text of a line is made from the dictionary that mozlog has as JSON: for records by
-:class:`ConsoleFormatter`, for lines that have been written by ``python -m dockerflow.logging``.
+The text of a line is made from the dictionary that mozlog writes as JSON: :class:`ConsoleFormatter`
+does so for records, and ``python -m dockerflow.logging`` for lines that were written as JSON.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _OUTCOME_COLORS = {
     "3": _CYAN,
 }
 
-# What the two summaries begin with; the last part says how it went.
+# The fields that each summary begins with; the last is the outcome.
 _SUMMARIES = {REQUEST_SUMMARY: ("method", "path", "code"), TASK_SUMMARY: ("task", "state")}
-# Of their other fields, those that are left out with these values, and those always left out.
+# Other fields of summaries: some are left out if they have these values, some always.
 _USUAL = {"errno": 0, "uid": "", "querystring": "", "retries": 0, "queue": "celery"}
 _UNWANTED = ("agent", "lang", "task_id")
 
@@ -58,17 +58,18 @@ _ERROR_NAME = re.compile(r"(exc_)*error")
 class ConsoleFormatter(MozlogFormatter):
     """Formats records as text for people.
 
-    A line has the time, the level, the logger, the message, ``name=value`` of all fields, and the
+    A line has the time, the level, the logger, the message, ``name=value`` for each field, and the
     first eight characters of the request's id. A summary is shown as ``GET /orders/17 200 3 ms``,
-    without what is of no interest while developing, such as the user agent. Further lines of a
+    without fields that rarely matter during development, such as the user agent. Other lines of a
     message, tracebacks and stacks follow, indented. Control characters are shown as escapes.
 
-    :param fmt: taken and kept, as for any formatter; it changes nothing.
-    :param datefmt: the format of the time, as ``strftime`` takes it; ``%f`` is milliseconds.
-    :param style: taken and kept; it changes nothing.
-    :param logger_name: taken and kept; the name of the service is not shown.
-    :param color: whether there are colours. By default, if standard output is a terminal; the
-        environment variables ``NO_COLOR`` and, after it, ``FORCE_COLOR`` decide otherwise.
+    :param fmt: accepted, as by any formatter; it has no effect.
+    :param datefmt: the format of the time, as for ``strftime``; ``%f`` is milliseconds.
+    :param style: accepted; it has no effect.
+    :param logger_name: accepted; the name of the service is not shown.
+    :param color: whether to use colours; by default, if standard output is a terminal. The
+        environment variables ``NO_COLOR`` and ``FORCE_COLOR`` override the default; ``NO_COLOR``
+        takes precedence.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class ConsoleFormatter(MozlogFormatter):
         return logging.Formatter.formatException(self, ei)
 
     def _to_text(self, line: dict[str, Any]) -> str:
-        # What a reader of the JSON would get, so that both show the same.
+        # Through JSON, so that this shows the same as `python -m dockerflow.logging`.
         return render(json.loads(encode(line)), self.datefmt or _CLOCK, color=self.color)
 
 
@@ -98,14 +99,14 @@ def is_terminal() -> bool:
     """Return whether standard output is a terminal."""
     try:
         return sys.stdout.isatty()
-    except (AttributeError, ValueError):  # there is none, or it can only write; or it is closed
+    except (AttributeError, ValueError):  # it is missing, has no isatty(), or is closed
         return False
 
 
 def wants_color() -> bool:
-    """Return whether what goes to standard output is to have colours.
+    """Return whether to use colours on standard output.
 
-    It is decided as Python does for its own tracebacks:
+    The rules are those of Python's own tracebacks:
     https://docs.python.org/3/using/cmdline.html#controlling-color
     """
     if os.environ.get("NO_COLOR"):
@@ -116,19 +117,19 @@ def wants_color() -> bool:
 
 
 def render(line: Mapping[str, Any], datefmt: str, *, color: bool) -> str:
-    """Return a line of mozlog as text, without line end.
+    """Return a line of mozlog as text, without a newline at the end.
 
     :param line: the line, of plain JSON types.
     :param datefmt: the format of the time; ``%f`` is milliseconds.
-    :param color: whether there are colours.
-    :raises Exception: if it is no such line.
+    :param color: whether to use colours.
+    :raises Exception: if it is not such a line.
     """
 
     def paint(text: str, parameters: str) -> str:
         return f"\x1b[{parameters}m{text}\x1b[0m" if color else text
 
     fields: dict[str, Any] = {**line["Fields"]}
-    fields.pop("color_message", None)  # of uvicorn: the message once more
+    fields.pop("color_message", None)  # uvicorn's copy of the message
     request_id = fields.pop("rid", None)
     if not isinstance(request_id, str | None):
         fields["rid"] = request_id  # the caller's own
@@ -147,7 +148,7 @@ def render(line: Mapping[str, Any], datefmt: str, *, color: bool) -> str:
         paint(f"{level:8}", _LEVEL_COLORS[level]),
         (summary or paint(_word(logger), _BLUE)) + (":" if message else ""),
         paint(message, _BOLD) if message else "",
-        f" {' '.join(pairs)}" if pairs else "",  # behind two blanks
+        f" {' '.join(pairs)}" if pairs else "",  # after two spaces
         f" {paint(_word(request_id[:8]), _DIM)}" if request_id else "",
     ]
     rest = "\n".join([*further, *blocks])
@@ -155,15 +156,15 @@ def render(line: Mapping[str, Any], datefmt: str, *, color: bool) -> str:
 
 
 def _take_blocks(fields: dict[str, Any]) -> list[str]:
-    """Take tracebacks and stacks out of the fields, and ``error`` where a traceback has it too."""
+    """Take tracebacks and stacks out of the fields, and ``error`` if a traceback has it too."""
     blocks: list[str] = []
     for name, value in list(fields.items()):
         if _BLOCK_NAME.fullmatch(name) and isinstance(value, str) and "\n" in value:
             del fields[name]
-            # Its first line becomes Python's, which MozlogFormatter does not write.
+            # Replace the first line of MozlogFormatter by that of Python.
             text = re.sub(r"^Uncaught exception:\n", "Traceback (most recent call last):\n", value)
             blocks.append(_visible(text).rstrip("\n"))
-    # The exception's has a longer name than what the caller has logged under the others.
+    # The exception's own field has the longest name; the others are the caller's.
     names = sorted(filter(_ERROR_NAME.fullmatch, fields), key=len)
     if names and (kind := re.match(r"(\w+)\(", str(fields[names[-1]]))):
         headline = re.compile(rf"^\W*([\w.]+\.)?{kind[1]}(\W|$)", re.MULTILINE)
@@ -173,9 +174,9 @@ def _take_blocks(fields: dict[str, Any]) -> list[str]:
 
 
 def _take_summary(logger: object, fields: dict[str, Any], paint: Callable[[str, str], str]) -> str:
-    """Take what a summary is made of out of the fields.
+    """Take the parts of a summary's text out of the fields.
 
-    :returns: its text, which is empty for what is none.
+    :returns: the text, which is empty if this is not a summary.
     """
     names = [name for name in _SUMMARIES.get(str(logger), ()) if name in fields]
     if not names:
@@ -204,7 +205,7 @@ def _time_text(nanoseconds: int, datefmt: str) -> str:
 
 
 def _word(value: object, bare: re.Pattern[str] = _BARE) -> str:
-    """Return a value as one word, in quotes where it would be taken for several."""
+    """Return a value as one word, in quotes if it would look like several."""
     if not isinstance(value, str):
         return _text(value)
     return value if value.isprintable() and bare.fullmatch(value) else repr(value)
@@ -215,7 +216,7 @@ def _text(value: object) -> str:
 
 
 def _visible(text: str) -> str:
-    """Return a text with escapes for all that is not printable, except for its line breaks."""
+    """Return a text with escapes for unprintable characters other than line breaks."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

@@ -22,7 +22,7 @@ from .values import safe_repr
 
 Severity = TypeVar("Severity", int, str)
 
-# Names in Fields that mean something to those who read logs, so that no message may set them.
+# Names in Fields that have a fixed meaning for readers of logs, so that no message may set them.
 _RESERVED = frozenset(
     {
         *("msg", "error", "traceback", "stack"),
@@ -32,7 +32,7 @@ _RESERVED = frozenset(
 
 _JSON_BLANKS = " \t\n\r"  # RFC 8259, section 2
 
-# For format(), which calls little or nothing any more once the stack is full.
+# For format(): if the stack is full, it can call little or nothing.
 _LAST_LINE = (
     '{"Timestamp": %d, "Type": "dockerflow.logging", "Logger": "Dockerflow", "Hostname": "", '
     '"EnvVersion": "2.0", "Severity": 3, "Pid": %d, '
@@ -44,7 +44,7 @@ _LAST_LINE_WITHOUT_MESSAGE = _LAST_LINE % (0, 0, '"A record could not be formatt
 class MozlogFormatter(logging.Formatter):
     """Formats records as mozlog JSON.
 
-    :param fmt: taken and kept, as for any formatter; the format of a line is always mozlog's.
+    :param fmt: accepted, as by any formatter; it has no effect: the format is always mozlog's.
     :param datefmt: the same.
     :param style: the same.
     :param logger_name: the ``Logger`` of lines whose record has no ``logger_name``.
@@ -52,8 +52,8 @@ class MozlogFormatter(logging.Formatter):
 
     LOGGING_FORMAT_VERSION: str = "2.0"
 
-    #: Severities of syslog (RFC 5424, table 2) by the levels of logging. A level between two of
-    #: them counts as the lower one.
+    #: Severities of syslog (RFC 5424, table 2) by logging level. A level between two of them counts
+    #: as the lower one.
     SYSLOG_LEVEL_MAP: ClassVar[dict[int, int]] = {
         logging.CRITICAL: 2,
         logging.ERROR: 3,
@@ -62,10 +62,10 @@ class MozlogFormatter(logging.Formatter):
         logging.DEBUG: 7,
     }
 
-    #: The severity of a level below all of the map.
+    #: The severity of a level below all those in the map.
     DEFAULT_SYSLOG_LEVEL: int = 7
 
-    #: Attributes of a record that are no ``extra``.
+    #: Attributes of a record that are not ``extra``.
     EXCLUDED_LOGRECORD_ATTRS: ClassVar[set[str]] = set(RECORD_ATTRIBUTES)
 
     def __init__(
@@ -91,9 +91,9 @@ class MozlogFormatter(logging.Formatter):
         return text.startswith("{") and text.endswith("}")
 
     def convert_record(self, record: logging.LogRecord) -> dict[str, Any]:
-        """Return what the line of a record says.
+        """Return the content of a record's line.
 
-        :param record: any record; it is only read.
+        :param record: any record; it is not changed.
         :returns: ``Timestamp`` (nanoseconds since 1970), ``Type``, ``Logger``, ``Hostname``,
             ``EnvVersion``, ``Severity``, ``Pid`` and ``Fields``, a dict of the values as they were
             logged. The encoder gives them their JSON form.
@@ -101,12 +101,12 @@ class MozlogFormatter(logging.Formatter):
         return self.envelope(record, self._fields(record))
 
     def envelope(self, record: logging.LogRecord, fields: dict[str, Any]) -> dict[str, Any]:
-        """Lay a record's own data around its fields; override it for another format than mozlog.
+        """Add a record's own data to its fields; override it for a format other than mozlog.
 
-        :param record: any record; it is only read.
-        :param fields: ``extra``, ``msg`` and what is known of an exception; it may be changed.
-        :returns: the whole line, of values of any type: each of them, and each of ``Fields``, is
-            made JSON within bounds of its own.
+        :param record: any record; it is not changed.
+        :param fields: ``extra``, ``msg`` and the fields of an exception; this dict may be changed.
+        :returns: the whole line, with values of any type. The encoder limits the size of each of
+            them, and of each of ``Fields``.
         """
         severity = at_level(record.levelno, self.SYSLOG_LEVEL_MAP, self.DEFAULT_SYSLOG_LEVEL)
         return {
@@ -121,14 +121,14 @@ class MozlogFormatter(logging.Formatter):
         }
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
-        """Return the text of an exception, which becomes ``traceback``; override it for another.
+        """Return the text of an exception, for ``traceback``; override it for another form.
 
         :param ei: type, value and traceback, as ``sys.exc_info()`` gives them.
         """
         return safer_format_traceback(*ei)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return a record as one line of strict JSON (RFC 8259) in ASCII, without line end.
+        """Return a record as one line of strict JSON (RFC 8259) in ASCII, without a newline.
 
         :param record: any record.
         :returns: the line; there is always one, and no :class:`Exception` is raised.
@@ -149,7 +149,7 @@ class MozlogFormatter(logging.Formatter):
             return _LAST_LINE_WITHOUT_MESSAGE
 
     def _to_text(self, line: dict[str, Any]) -> str:
-        """Return the text of a line, of which :meth:`convert_record` has made a dict."""
+        """Return the text of a line, which :meth:`convert_record` has made as a dict."""
         return encode(line)
 
     def _without_conversion(self, record: logging.LogRecord, fault: Exception) -> str:
@@ -157,18 +157,18 @@ class MozlogFormatter(logging.Formatter):
         return self._to_text(self.envelope(record, self._fields(record) | _note(fault)))
 
     def _of_attributes(self, record: logging.LogRecord, fault: Exception) -> str:
-        """Make a line of all attributes, one of which is missing or of an odd type."""
+        """Make a line of all attributes, for a record that lacks one or has an unusual one."""
         known = {"name": vars(record).get("name", ""), "levelno": logging.ERROR}
         return self._to_text(
             self.envelope(logging.makeLogRecord(known), vars(record) | _note(fault))
         )
 
     def _without_overrides(self, record: logging.LogRecord, fault: Exception) -> str:
-        """Make the line that no subclass has a part in."""
+        """Make the line without any method of a subclass."""
         return MozlogFormatter()._of_attributes(record, fault)
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        """Return ``extra``, the message, and what is known of an exception."""
+        """Return ``extra``, the message, and the fields of an exception."""
         excluded = self.EXCLUDED_LOGRECORD_ATTRS
         fields = {name: value for name, value in vars(record).items() if name not in excluded}
         self._add_message(record, fields)
@@ -177,7 +177,7 @@ class MozlogFormatter(logging.Formatter):
         return fields
 
     def _add_message(self, record: logging.LogRecord, fields: dict[str, Any]) -> None:
-        """Add ``msg`` to the fields, or what stands in the object that the message is."""
+        """Add ``msg`` to the fields, or the content of a message that is an object."""
         given: Any = record.msg
         if issubclass(type(given), dict) and not record.args and _may_merge(record, given, fields):
             fields.update(given)
@@ -194,12 +194,12 @@ class MozlogFormatter(logging.Formatter):
             fields["msg"] = text
 
     def _add_exception(self, record: logging.LogRecord, fields: dict[str, Any]) -> None:
-        """Add what a record tells of an exception and of the stack."""
+        """Add the exception and the stack of a record to the fields."""
         found: dict[str, str] = {}
         exc_info: Any = record.exc_info
         if isinstance(exc_info, BaseException):
             exc_info = type(exc_info), exc_info, exc_info.__traceback__
-        # Three times None is what exc_info=True finds outside of an exception.
+        # Outside of an exception, exc_info=True gives (None, None, None).
         if exc_info and any(exc_info):
             kind, error, _ = exc_info
             found["error"] = safe_repr(kind if error is None else error)
@@ -208,7 +208,7 @@ class MozlogFormatter(logging.Formatter):
             except Exception as fault:  # an override that fails
                 fields.update(_note(fault))
                 found["traceback"] = safer_format_traceback(*exc_info)
-        elif record.exc_text:  # what is left of it behind a QueueHandler
+        elif record.exc_text:  # all that a QueueHandler leaves of it
             found["traceback"] = record.exc_text
         if record.stack_info:
             found["stack"] = record.stack_info
@@ -216,16 +216,16 @@ class MozlogFormatter(logging.Formatter):
             fields[free_name(name, fields)] = text
 
     def _json_object(self, text: str) -> dict[str, Any]:
-        """Return the object that a message is, an empty one if it can't be written without loss."""
+        """Return the object in a message, or an empty one if it can't be written without loss."""
         try:
             parsed: dict[str, Any] = _DECODER.decode(text) if self.is_value_jsonlike(text) else {}
             return parsed if plain(parsed) == parsed else {}
-        except Exception:  # no JSON, or too deep for the parser, or an override that fails
+        except Exception:  # not JSON, or too deep for the parser, or an override that fails
             return {}
 
 
 class JsonLogFormatter(MozlogFormatter):
-    """The earlier name of :class:`MozlogFormatter`; building one is a pending deprecation.
+    """The earlier name of :class:`MozlogFormatter`; using it emits a PendingDeprecationWarning.
 
     The parameters are those of :class:`dockerflow.logging.MozlogFormatter`.
     """
@@ -242,22 +242,22 @@ class JsonLogFormatter(MozlogFormatter):
 def at_level(level: object, severities: Mapping[int, Severity], default: Severity) -> Severity:
     """Return the severity of the highest known level that a level reaches.
 
-    :param severities: by the levels of logging.
-    :param default: for a level below all of them, and for what is none.
+    :param severities: the severities by logging level.
+    :param default: the severity of a level below all of them, or of an invalid one.
     """
     if isinstance(level, int) and level in severities:
         return severities[level]
-    if not isinstance(level, int | float):  # logging.makeLogRecord() sets none
+    if not isinstance(level, int | float):  # logging.makeLogRecord() sets no level
         return default
     reached = [known for known in severities if known <= level]
     return severities[max(reached)] if reached else default
 
 
 def free_name(name: str, taken: Container[str], prefix: str = "exc_") -> str:
-    """Return a name for a field that overwrites none of the caller's own.
+    """Return a name for a field that does not overwrite one of the caller's.
 
-    :param taken: the names that there are.
-    :param prefix: what stands before the name, as often as it takes.
+    :param taken: the names that exist.
+    :param prefix: a text that is put before the name until the name is free.
     """
     while name in taken:
         name = f"{prefix}{name}"
@@ -265,9 +265,9 @@ def free_name(name: str, taken: Container[str], prefix: str = "exc_") -> str:
 
 
 def _may_merge(record: logging.LogRecord, message: dict[Any, Any], fields: dict[str, Any]) -> bool:
-    """Return whether what stands in a message may stand in the fields.
+    """Return whether the content of a message may be added to the fields.
 
-    A summary's message is the text of an exception, which a client may have had a hand in.
+    That of a summary may not: it is the text of an exception, which a client may have influenced.
     """
     return (
         bool(message)
@@ -285,7 +285,7 @@ def _note(fault: Exception) -> dict[str, str]:
 def _no_repeated_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
     parsed = dict(pairs)
     if len(parsed) < len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name is repeated")
     return parsed
 
 

@@ -1,4 +1,4 @@
-"""Lines as Google Cloud Logging reads them from standard output.
+"""Log lines in the format that Google Cloud Logging reads from standard output.
 
 - https://cloud.google.com/logging/docs/structured-logging#structured_logging_special_fields
 - https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry: LogSeverity, HttpRequest
@@ -22,8 +22,8 @@ _LABELS = "logging.googleapis.com/labels"
 _TRACE = "logging.googleapis.com/trace"
 _SPAN = "logging.googleapis.com/spanId"
 
-# What Google's agents take out of a line, or look at. None of it is for a caller's field: entries
-# with one insertId are one, and one with a time of last year is thrown away.
+# Names that Google's agents interpret or remove. A caller's field must not have one of them:
+# entries with the same insertId are merged, and one with a time of last year is discarded.
 _SPECIAL = {
     *("severity", "message", "httpRequest", "stack_trace"),
     *("time", "timestamp", "timestampSeconds", "timestampNanos", "timeNanos"),
@@ -35,7 +35,7 @@ _SPECIAL = {
     *("logging.googleapis.com/traceSampled", "logging.googleapis.com/trace_sampled"),
 }
 
-# Fields of a summary, and what they are called in HttpRequest, which has types.
+# Fields of a summary, with their names and types in HttpRequest.
 _REQUEST_NAMES: dict[str, tuple[str, type]] = {
     "method": ("requestMethod", str),
     "path": ("requestUrl", str),
@@ -53,19 +53,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class GoogleCloudFormatter(MozlogFormatter):
     """Formats records as JSON for Google Cloud Logging.
 
-    The values of ``extra`` are fields of the payload. One whose name means something to Google
-    Cloud, such as ``severity``, gets ``extra_`` before its name. A summary has its
-    ``httpRequest``, which the log explorer shows, and no ``message`` to repeat it.
+    The values of ``extra`` are fields of the payload. If a name is special to Google Cloud, such as
+    ``severity``, it is prefixed with ``extra_``. A summary has an ``httpRequest``, which the Logs
+    Explorer shows, and no ``message`` that repeats it.
 
-    :param fmt: taken and kept, as for any formatter.
+    :param fmt: accepted, as by any formatter; it has no effect.
     :param datefmt: the same.
     :param style: the same.
     :param logger_name: the label ``service`` of lines whose record has no ``logger_name``.
-    :param project: the id of the project whose traces ``trace_id`` belongs to; by default
+    :param project: the id of the Google Cloud project that has the traces; by default
         ``$GOOGLE_CLOUD_PROJECT``.
     """
 
-    #: Severities by the levels of logging. A level between two of them counts as the lower one.
+    #: Severities by logging level. A level between two of them counts as the lower one.
     SEVERITIES: ClassVar[dict[int, str]] = {
         logging.CRITICAL: "CRITICAL",
         logging.ERROR: "ERROR",
@@ -86,9 +86,9 @@ class GoogleCloudFormatter(MozlogFormatter):
         self.project = os.environ.get("GOOGLE_CLOUD_PROJECT") if project is None else project
 
     def envelope(self, record: logging.LogRecord, fields: dict[str, Any]) -> dict[str, Any]:
-        """Return a line of Google Cloud's special fields and the others.
+        """Return a line with Google Cloud's special fields and the other fields.
 
-        :param record: any record; it is only read.
+        :param record: any record; it is not changed.
         :param fields: as :class:`~dockerflow.logging.MozlogFormatter` makes them.
         """
         for name in [name for name in fields if name in _SPECIAL]:
@@ -126,11 +126,11 @@ class GoogleCloudFormatter(MozlogFormatter):
 
 
 def mozlog_line(line: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what a line of :class:`GoogleCloudFormatter` says, by the names of mozlog.
+    """Return the content of a line of :class:`GoogleCloudFormatter`, with the names of mozlog.
 
     :param line: any JSON object.
-    :returns: ``Timestamp``, ``Type``, ``Logger``, ``Severity`` and ``Fields``; None for an object
-        that is no such line.
+    :returns: ``Timestamp``, ``Type``, ``Logger``, ``Severity`` and ``Fields``; None if the object
+        is not such a line.
     """
     fields = dict(line)
     try:
@@ -158,7 +158,7 @@ def mozlog_line(line: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _rename(fields: dict[str, Any], name: str, new: str, prefix: str) -> None:
-    """Give a field another name, with the prefix as often as it takes."""
+    """Rename a field; repeat the prefix until the new name is free."""
     value = fields.pop(name)
     fields[free_name(new, fields, prefix)] = value
 
@@ -168,7 +168,7 @@ def _text(value: object) -> str:
 
 
 def _http_request(fields: dict[str, Any]) -> dict[str, Any]:
-    """Take out of the fields of a summary what HttpRequest has a place for."""
+    """Return an HttpRequest made from fields of a summary, which are removed there."""
     request: dict[str, Any] = {}
     for name, (key, kind) in _REQUEST_NAMES.items():
         if type(fields.get(name)) is kind:
@@ -182,7 +182,7 @@ def _http_request(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _summary_fields(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a summary for its HttpRequest, which keeps what is none of them."""
+    """Return the fields of a summary from its HttpRequest, which keeps all other values."""
     request = dict(request)
     fields = {name: request.pop(key) for name, (key, _) in _REQUEST_NAMES.items() if key in request}
     if isinstance(fields.get("path"), str) and "?" in fields["path"]:

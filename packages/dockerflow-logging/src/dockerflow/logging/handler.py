@@ -14,12 +14,12 @@ from .formatter import MozlogFormatter
 class MozlogHandler(logging.StreamHandler[TextIO]):
     """A stream handler with a :class:`MozlogFormatter`.
 
-    A stream that logs what is written to it, such as a ``sys.stdout`` that has been replaced, would
-    get its own records again for ever: what is logged while a record is being written goes to
-    ``sys.__stdout__`` instead, or to ``sys.__stderr__`` if that fails.
+    A stream that logs what is written to it, such as a replaced ``sys.stdout``, would get its own
+    records again for ever. To prevent that, a record that is logged while another is being written
+    goes to ``sys.__stdout__``, or to ``sys.__stderr__`` if that fails.
 
-    :param stream: where lines go; without one, to the ``sys.stdout`` there is now.
-    :param name: the ``Logger`` of the lines; it wins over that of the formatter.
+    :param stream: where lines go; by default to the current ``sys.stdout``.
+    :param name: the ``Logger`` of the lines; it overrides that of the formatter.
     """
 
     def __init__(self, stream: TextIO | None = None, name: str = "Dockerflow") -> None:
@@ -50,7 +50,7 @@ class MozlogHandler(logging.StreamHandler[TextIO]):
     def _write_aside(self, record: logging.LogRecord) -> None:
         for stream in (sys.__stdout__, sys.__stderr__):
             if stream is not None:
-                with contextlib.suppress(Exception):  # the next one is tried
+                with contextlib.suppress(Exception):  # try the next one
                     _write(stream, self.format(record) + self.terminator)
                     stream.flush()
                     return

@@ -1,4 +1,4 @@
-"""A handler that writes in a thread of its own."""
+"""A handler that writes in its own thread."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ from .handler import MozlogHandler
 class QueuedMozlogHandler(MozlogHandler):
     """A :class:`MozlogHandler` whose lines are written by a thread.
 
-    A slow reader of standard output holds up nobody who logs: lines wait in memory. They are made
-    in the thread that logs, with its request id and with values as they are at that time.
+    A slow reader of standard output does not block the code that logs: lines wait in memory. They
+    are made in the thread that logs, with its request id and the values at that time.
 
-    Each process starts its thread with its first record. What waits is written when the handler is
-    closed and when the process ends; from then on records are written at once. A process that a
-    signal ends loses what waits: SIGKILL, and SIGTERM where nothing handles it. uvicorn ends by
-    it after its shutdown, and some processes end by ``os._exit()``: call ``logging.shutdown()``
-    before, at the end of the ``lifespan`` of an ASGI application for example. With gevent, call
-    ``monkey.patch_all()`` at the top of ``gunicorn.conf.py``, before the thread is started.
+    Each process starts its thread at its first record. Waiting lines are written when the handler
+    is closed and when the process ends; later records are written directly. Waiting lines are lost
+    if a signal ends the process: SIGKILL, or SIGTERM without a handler. uvicorn ends itself with
+    SIGTERM after its shutdown, and some processes end with ``os._exit()``: call
+    ``logging.shutdown()`` before, for example at the end of an ASGI application's ``lifespan``.
+    With gevent, call ``monkey.patch_all()`` at the top of ``gunicorn.conf.py``, before the thread
+    starts.
 
-    :param stream: where lines go; without one, to the ``sys.stdout`` there is now.
-    :param name: the ``Logger`` of the lines; it wins over that of the formatter.
+    :param stream: where lines go; by default to the current ``sys.stdout``.
+    :param name: the ``Logger`` of the lines; it overrides that of the formatter.
     """
 
     def __init__(self, stream: TextIO | None = None, name: str = "Dockerflow") -> None:
         super().__init__(stream, name)
         self._writer = _LineWriter(self.stream)
         self._listener: QueueListener | None = None
-        self._pid: int | None = None  # of the process that has started the listener, or closed it
+        self._pid: int | None = None  # of the process that started or closed the listener
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Handle a record as every handler does, but for one that the stream itself logs.
+        """Handle a record as every handler does, except one that the stream itself logs.
 
-        That one does not wait for this handler's lock: ``logging.shutdown()`` holds it while it
-        waits for the thread that writes, which is the one that logs here.
+        The writing thread logs that one, and must not wait for this handler's lock:
+        ``logging.shutdown()`` holds the lock while it waits for that thread.
 
         :param record: any record.
         :returns: whether it passed the filters.
@@ -55,7 +56,7 @@ class QueuedMozlogHandler(MozlogHandler):
         return passed
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Make the line of a record, for the thread to write.
+        """Make the line of a record, and pass it to the thread that writes.
 
         :param record: its ``logger_name`` becomes that of this handler.
         """
@@ -75,14 +76,14 @@ class QueuedMozlogHandler(MozlogHandler):
     def setStream(self, stream: TextIO) -> TextIO | None:  # noqa: N802 - logging's own name
         """Write to another stream from now on, as ``logging.StreamHandler`` does.
 
-        :param stream: where lines go, those that wait too.
-        :returns: the stream until now, None if it is the same.
+        :param stream: where lines go, also those that wait.
+        :returns: the previous stream, None if it is the same.
         """
         self._writer.setStream(stream)
         return super().setStream(stream)
 
     def close(self) -> None:
-        """Write what waits, and end the thread."""
+        """Write the waiting lines, and end the thread."""
         self.acquire()
         try:
             if self._listener is not None and self._pid == os.getpid():
@@ -97,17 +98,17 @@ class QueuedMozlogHandler(MozlogHandler):
         listener = QueueListener(queue.SimpleQueue(), self._writer)
         try:
             listener.start()
-        except RuntimeError:  # there is no thread to be had
+        except RuntimeError:  # no new thread can be started
             return
         self._listener, self._pid = listener, os.getpid()
-        # Its child processes end without atexit, by which logging closes all handlers.
+        # Its child processes end without atexit, which logging uses to close all handlers.
         multiprocessing = sys.modules.get("multiprocessing.util")
         if multiprocessing is not None:
             multiprocessing.Finalize(None, self.close, exitpriority=-100)
 
 
 class _LineWriter(MozlogHandler):
-    """Writes lines that are there already."""
+    """Writes lines that are already formatted."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
@@ -115,7 +116,7 @@ class _LineWriter(MozlogHandler):
         _writers.add(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line, unless it is the parent's: a fork copies the greenlets of gevent."""
+        """Write a line, unless it is the parent process's: a fork copies gevent's greenlets."""
         if record.process == os.getpid():
             super().emit(record)
 

@@ -2,9 +2,9 @@
 
 For adapters of frameworks; no promise of stability.
 
-An adapter says *when*: the request is here, the response starts, somebody failed, the last byte is
-gone. What that means is decided here, once for all frameworks: which id the request has, what its
-status and ``errno`` are, whether it is recorded, and that there is one record.
+An adapter reports events: the request arrives, the response starts, an exception is not handled,
+the last byte is sent. This module decides what follows, for all frameworks: the request's id, its
+status and ``errno``, whether it is recorded, and that there is only one record.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from .request_id import DEFAULT_HEADER, new_request_id, request_id_context, sane
 from .summary import REQUEST_SUMMARY, describe, harmless, milliseconds_since, write_summary
 
 CLIENT_CLOSED_REQUEST = 499
-"""The status that stands for a client that went away: nginx's own, no RFC has one."""
+"""The status for a client that disconnected, as in nginx; no RFC defines one."""
 
 # ---------------------------------------------------------------------- settings
 
-# Each of these functions raises a ValueError with the remedy for a value that makes no sense.
+# Each of these functions raises a ValueError with the remedy for an invalid value.
 
 
 def read_header_name(value: object) -> str:
-    """Return the name of a header, a token of RFC 9110, 5.6.2; by default ``X-Request-ID``."""
+    """Return the name of a header (a token of RFC 9110, 5.6.2); ``X-Request-ID`` if it is empty."""
     if value == "":
         return DEFAULT_HEADER
     if isinstance(value, str) and re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", value):
@@ -42,9 +42,10 @@ def read_header_name(value: object) -> str:
 
 
 def read_switch(value: object) -> bool:
-    """Return whether a switch is on; environment variables have texts alone to say that it isn't.
+    """Return whether a switch is on.
 
-    ``0``, ``false``, ``no``, ``off``, ``f``, ``n``, ``none`` and the empty text do, in any case.
+    The texts ``0``, ``false``, ``no``, ``off``, ``f``, ``n``, ``none`` and the empty text mean no,
+    in upper or lower case, because environment variables only hold texts.
     """
     if isinstance(value, str):
         return value.strip().lower() not in ("", "0", "false", "no", "off", "f", "n", "none")
@@ -52,7 +53,7 @@ def read_switch(value: object) -> bool:
 
 
 def read_paths(value: object) -> frozenset[str]:
-    """Return the paths of a list, or of a text with commas, without their trailing slashes."""
+    """Return the paths of a list or a comma-separated text, without trailing slashes."""
     paths: Any = value
     if isinstance(value, str):
         paths = [path.strip() for path in value.split(",") if path.strip()]
@@ -75,8 +76,8 @@ class RequestSettings:
     """The settings that the observation of a request depends on.
 
     :param header_name: the header that carries the request id.
-    :param sends_id: whether the id is sent back in the response.
-    :param logs_query_string: whether summaries have the query string.
+    :param sends_id: whether the response has the id.
+    :param logs_query_string: whether summaries include the query string.
     :param excluded_paths: paths, without trailing slash, whose requests are recorded only if they
         fail.
     """
@@ -92,7 +93,7 @@ class RequestSettings:
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """Return the names of the settings, as an application has them."""
+        """Return the names of the settings in an application's configuration."""
         return tuple(each.metadata["name"] for each in fields(cls))
 
     @classmethod
@@ -101,11 +102,11 @@ class RequestSettings:
     ) -> Self:
         """Read the settings of an application.
 
-        :param get: returns the value of a setting by its name, None where it is not set.
-        :param report: gets a sentence for each value that makes no sense, for which the default is
-            used then.
-        :raises ValueError: for a value that makes no sense, if there is no ``report``; it names the
-            setting, the value and the remedy.
+        :param get: returns the value of a setting by its name, None if it is not set.
+        :param report: is called with a sentence for each invalid value; the default is used
+            instead.
+        :raises ValueError: for an invalid value, if there is no ``report``; it names the setting,
+            the value and the remedy.
         """
         values: dict[str, Any] = {}
         for each in fields(cls):
@@ -116,7 +117,7 @@ class RequestSettings:
             try:
                 values[each.name] = each.metadata["read"](value)
             except ValueError as remedy:
-                shown = re.sub(r"://\S*@", "://***@", repr(value))  # a password is for nobody
+                shown = re.sub(r"://\S*@", "://***@", repr(value))  # never show a password
                 problem = f"{name} is {shown}; set it to {remedy}"
                 if report is None:
                     raise ValueError(problem) from None
@@ -127,8 +128,8 @@ class RequestSettings:
 class LiveSettings:
     """The request settings of an application whose configuration may change while it runs.
 
-    :param get: returns the value of a setting by its name, None where it is not set.
-    :param logger: where a value that makes no sense is logged, once for as long as it stays.
+    :param get: returns the value of a setting by its name, None if it is not set.
+    :param logger: the logger for invalid values; each is logged once until it changes.
     """
 
     def __init__(self, get: Callable[[str], object], logger: logging.Logger) -> None:
@@ -139,7 +140,7 @@ class LiveSettings:
         self._settings = RequestSettings()
 
     def read(self) -> RequestSettings:
-        """Return the settings as they are now."""
+        """Return the current settings."""
         values = [self._get(name) for name in self._names]
         if values != self._values:
             self._settings = RequestSettings.read(self._get, self._report)
@@ -153,30 +154,30 @@ _CANCELLATIONS = ("CancelledError", "Cancelled", "GeneratorExit")  # asyncio's, 
 
 
 class RequestObservation:
-    """One request, until its summary is written; its clock starts when this is made.
+    """One request, until its summary is written. Its clock starts when this object is made.
 
-    As a context manager, it puts the request's id into ``request_id_context``.
+    As a context manager, it sets ``request_id_context`` to the request's id.
 
-    :param settings: those of the application.
+    :param settings: the settings of the application.
     :param method: the request's method.
     :param path: its whole path, decoded as the framework does it, without the query.
-    :param get_header: returns the value of a request header by its name, in any case; None where it
-        is absent.
-    :param query_string: what stands behind the ``?``, as it was sent.
-    :param mount: the part of the path that names where the application is mounted.
-    :param has_id: whether the request is given an id.
-    :param logger: where the summary goes, by default the logger ``request.summary``; an attribute
-        of that name may be set later.
+    :param get_header: returns the value of a request header by its name, in upper or lower case;
+        None if it is absent.
+    :param query_string: the part of the URL after the ``?``, as it was sent.
+    :param mount: the prefix of the path under which the application is mounted.
+    :param has_id: whether the request gets an id.
+    :param logger: the logger of the summary, by default ``request.summary``; the attribute
+        ``logger`` may be set later.
     :ivar request_id: the id of the request.
-    :ivar fields: what the summary says of the request; an adapter may add to it. ``errno``,
-        ``code`` and ``t`` are set at the end, ``t`` only if it is still there.
+    :ivar fields: the fields of the summary, which an adapter may extend. ``errno``, ``code`` and
+        ``t`` get their values at the end, ``t`` only if it has not been removed.
     :ivar code: the status of the response, None before there is one.
     :ivar body_in_memory: whether the adapter saw the whole body in memory before the response
-        started; False, unless it says so.
-    :ivar error: the exception that nobody has handled, as far as is known.
-    :ivar finished: whether the end of the request has been seen.
-    :ivar client_left: whether the client went away before the response had ended.
-    :ivar is_recorded: whether there is to be a summary; True, unless somebody sets it.
+        started; False by default.
+    :ivar error: the last unhandled exception, if any.
+    :ivar finished: whether the request has ended.
+    :ivar client_left: whether the client disconnected before the response ended.
+    :ivar is_recorded: whether to write a summary; True by default.
     """
 
     def __init__(
@@ -220,13 +221,13 @@ class RequestObservation:
             "t": 0,
         }
         if settings.logs_query_string:
-            # For people to read. A ``+`` stays one.
+            # Decoded for people. A ``+`` is kept.
             self.fields["querystring"] = unquote_to_bytes(query_string).decode("utf-8", "replace")
 
     def identify(self, received_id: str | None) -> None:
         """Give the request its id.
 
-        :param received_id: what the client has sent, which is used if it is sane.
+        :param received_id: the id that the client has sent; it is used if it is valid.
         """
         self.request_id = sane_request_id(received_id) or new_request_id()
 
@@ -238,33 +239,33 @@ class RequestObservation:
         request_id_context.reset(self._tokens.pop())
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        return type(None), ()  # a Django request, which refers to this, is pickled without it
+        return type(None), ()  # so that a Django request, which refers to this, can be pickled
 
     def elapsed(self) -> int:
         """Return the whole milliseconds since the request arrived."""
         return milliseconds_since(self._started)
 
     def update_fields(self, make: Callable[[], Mapping[str, Any]], logger: logging.Logger) -> None:
-        """Let the application say more of the request; what it raises is logged.
+        """Let the application change the fields of the summary; log what it raises.
 
-        :param make: returns all fields, such as an extension's ``summary_extra``.
+        :param make: returns all fields, for example an extension's ``summary_extra``.
         :param logger: the adapter's logger.
         """
         try:
             self.fields = dict(make())
         except Exception:
-            logger.exception("The fields of the request summary can't be had: it goes without them")
+            logger.exception("Can't get the request summary's fields; it is logged without them")
 
-    # ------------------------------------------------------------------ what happens to it
+    # ------------------------------------------------------------------ events
 
     def response_started(
         self, status: object, header_names: Iterable[str]
     ) -> tuple[str, str] | None:
-        """Note the response.
+        """Note the start of the response.
 
         :param status: its status: a number, or a text that begins with one.
         :param header_names: the names of its headers.
-        :returns: name and value of the header that is to be added to it, or None.
+        :returns: the name and value of the header to add to it, or None.
         """
         number: Any = status[:3] if isinstance(status, str) else status
         try:
@@ -272,7 +273,7 @@ class RequestObservation:
         except (TypeError, ValueError):
             self.code = None
         if self.code is not None and self.code < 500:
-            self.error = None  # it has been answered, as Flask-RESTX does with each 404
+            self.error = None  # it was handled: Flask-RESTX, for example, raises each 404
         names = {name.lower() for name in header_names}
         self._has_length = "content-length" in names
         header_name = self.settings.header_name
@@ -281,38 +282,39 @@ class RequestObservation:
         return header_name, self.request_id
 
     def headers_sent(self) -> None:
-        """Note that the server has the headers: a request whose body is in memory ends here."""
-        # A later hook may have put a stream in its place, which has no length.
+        """Note that the server has the headers; if the body is in memory, the request ends here."""
+        # A later hook may have replaced the body with a stream, which has no length.
         if self.body_in_memory and (self._has_length or not self._expects_body()):
             self.finish()
 
     def failed(self, error: BaseException) -> None:
-        """Note an exception that nobody has handled.
+        """Note an unhandled exception.
 
-        Cancellation, asyncio's and trio's, and a closed generator stand for a client that has gone;
-        gevent's time limits and the end of a worker, for which uvicorn cancels as well, don't.
+        A cancellation of asyncio or trio, or a closed generator, means that the client has
+        disconnected. A time limit of gevent does not, nor does the end of a worker, although
+        uvicorn also cancels requests then.
 
-        :param error: the exception; a lone one is taken out of the groups of task groups.
+        :param error: the exception; if it is a group with a single exception, that one is used.
         """
         raised: Any = error
         if isinstance(error, BaseExceptionGroup) and len(raised.exceptions) == 1:
             self.failed(raised.exceptions[0])
         elif self.is_websocket and isinstance(error, StopIteration):
-            pass  # so do those of Flask-Sock end under gunicorn
+            pass  # Flask-Sock's end like this under gunicorn
         elif _is_cancellation(raised):
             self.client_gone()
         else:
             self.error = error
 
     def client_gone(self) -> None:
-        """Note that the client went away before the response had ended."""
+        """Note that the client disconnected before the response ended."""
         self.client_left = True
 
     def body_ended(self, error: BaseException | None, complete: bool) -> None:
         """Note the end of a streamed body, which is the end of the request.
 
-        :param error: the exception that ended it, if one did.
-        :param complete: whether it was handed over to its last byte.
+        :param error: the exception that ended it, if any.
+        :param complete: whether its last byte was passed on.
         """
         if error is not None:
             self.failed(error)
@@ -323,7 +325,7 @@ class RequestObservation:
     def finish(self) -> None:
         """Write the summary; only the first call does.
 
-        Nothing is raised, whatever the handlers and filters of the application do.
+        It never raises, even if handlers or filters of the application do.
         """
         if self.finished:
             return
@@ -331,21 +333,21 @@ class RequestObservation:
         with harmless(REQUEST_SUMMARY):
             self._write()
 
-    # ------------------------------------------------------------------ what it comes to
+    # ------------------------------------------------------------------ the summary
 
     def _write(self) -> None:
         if not self.is_recorded:
             return
         if self.is_websocket and self.code is None and self.error is None:
-            return  # it was taken over, and no response was sent
+            return  # it was accepted, and no response was sent
         code, error, errno = self.code, self.error, 0
         if self.client_left:
-            error = None  # which says just that, such as Starlette's ClientDisconnect
+            error = None  # it only reports that, like Starlette's ClientDisconnect
         if self.client_left and self._expects_body():
             code = CLIENT_CLOSED_REQUEST
         elif error is not None:
             errno = 500
-            code = 500 if code is None else code  # what a server makes of it
+            code = 500 if code is None else code  # as a server answers then
         elif code is not None and code >= 500:
             errno = code
         if not errno and self.settings.excluded_paths and self._is_excluded():
@@ -360,7 +362,7 @@ class RequestObservation:
         write_summary(logger, level, "" if error is None else describe(error), found)
 
     def _expects_body(self) -> bool:
-        """Return whether headers, or a body after them (RFC 9110, section 6.4.1), are due."""
+        """Return whether headers, or a body after them (RFC 9110, section 6.4.1), are expected."""
         code = self.code
         return code is None or (not self._is_head and code >= 200 and code not in (204, 304))
 
@@ -371,21 +373,21 @@ class RequestObservation:
 
 
 def _is_cancellation(error: BaseException) -> bool:
-    """Return whether an exception is what ends a request whose client has gone."""
+    """Return whether an exception means that the client has disconnected."""
     if isinstance(error, Exception) or type(error).__name__ not in _CANCELLATIONS:
         return False
-    # Uvicorn cancels what its --timeout-graceful-shutdown cuts off, with this in the message.
+    # Uvicorn's --timeout-graceful-shutdown cancels requests with this text in the message.
     return "graceful shutdown" not in str(error)
 
 
 def loaded_identity(user: object) -> str | None:
-    """Return the primary key of a user whom SQLAlchemy would have to read from the database.
+    """Return the primary key of a user whose attributes SQLAlchemy would read from the database.
 
-    After a commit any attribute of such an object is read anew; its key is still known.
+    After a commit, reading an attribute queries the database again, but the key is still there.
     https://docs.sqlalchemy.org/en/20/orm/internals.html#sqlalchemy.orm.InstanceState.identity
 
-    :param user: any object that stands for a user.
-    :returns: its parts, joined by commas; None for any object whose attributes may be read.
+    :param user: any object that represents a user.
+    :returns: the parts of the key, joined by commas; None if reading attributes needs no query.
     """
     state = getattr(user, "_sa_instance_state", None)  # what sqlalchemy.inspect() returns
     if state is None or not state.expired_attributes:

@@ -1,9 +1,9 @@
-"""Any values as strict JSON (RFC 8259), in bounded time and space.
+"""Encode any values as strict JSON (RFC 8259), in bounded time and space.
 
 For the modules of this package; no promise of stability.
 """
 
-# Values of any type are what this module is about.
+# This module works with values of any type.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ MAX_DEPTH = 20
 """Containers nested deeper than this become a placeholder."""
 
 MAX_VALUES = 10_000
-"""Of one field, values past this number are left out; a shared one counts each time it is met."""
+"""Values in one field beyond this number are left out; a shared one counts at each occurrence."""
 
 _TEXT = frozenset({str})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
-# JSONEncoder makes its C encoder, which an interpreter may lack, for each value anew.
+# JSONEncoder makes a new C encoder for each value. Some interpreters have no C encoder.
 _encoder = json.JSONEncoder(allow_nan=False)
 _encode: Callable[[object, Any], Iterable[str]] = _encoder.iterencode
 if c_make_encoder is not None:
@@ -37,10 +37,10 @@ if c_make_encoder is not None:
 def encode(line: dict[str, Any]) -> str:
     """Return a line as strict JSON, in ASCII and without line breaks.
 
-    :param line: what it says, with values of any type.
+    :param line: the content, with values of any type.
     """
     try:
-        if _is_flat(line):  # the encoder knows no bounds, so that it is given no deeper containers
+        if _is_flat(line):  # the encoder has no limits, so it only gets flat lines
             text = "".join(_encode(line, 0))
             if "\\" in text:
                 _refuse_surrogates(line)
@@ -51,10 +51,10 @@ def encode(line: dict[str, Any]) -> str:
 
 
 def _is_flat(line: dict[str, Any]) -> bool:
-    """Return whether the encoder may have a line as it is.
+    """Return whether the encoder can take a line as it is.
 
-    It may if ``Fields``, beside which mozlog has no other containers, holds scalars alone; or, in a
-    line without ``Fields``, if each value is a scalar or a small object of scalars.
+    It can if ``Fields``, the only container of mozlog, holds only scalars; or, in a line without
+    ``Fields``, if each value is a scalar or a small object of scalars.
     """
     fields = line.get("Fields")
     if type(fields) is dict:
@@ -72,7 +72,7 @@ def _is_small_object(value: Any) -> bool:
 
 
 def _refuse_surrogates(value: Any) -> None:
-    """Raise a UnicodeEncodeError for a lone surrogate, which no valid text holds."""
+    """Raise a UnicodeEncodeError for a lone surrogate, which is not valid in a text."""
     if isinstance(value, str):
         value.encode()
     elif isinstance(value, dict):
@@ -83,7 +83,7 @@ def _refuse_surrogates(value: Any) -> None:
 
 
 def _plain_line(line: dict[str, Any]) -> dict[str, Any]:
-    """Each value, and each of ``Fields``, has bounds of its own: a large one takes nothing away."""
+    """Copy a line; each value and field has its own limits, so a large one does not cut others."""
     fields = line.get("Fields")
     if not isinstance(fields, dict):
         return _plain_values(line)
@@ -97,7 +97,7 @@ def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
 def plain(value: object) -> Any:
     """Return a copy of *value* that is made of plain JSON types.
 
-    :param value: any object; what can't be said faithfully becomes a text.
+    :param value: any object; a value that JSON can't express becomes a text.
     :returns: dicts with str keys, lists, strs without lone surrogates, ints, finite floats, bools
         and None, within :data:`MAX_DEPTH` and :data:`MAX_VALUES`.
     """
@@ -148,7 +148,7 @@ class _Copier:
 
 
 def _with_text_keys(pairs: Iterable[tuple[object, Any]]) -> dict[str, Any]:
-    """Return a dict of *pairs*; one whose name is taken gets another, so that none is lost."""
+    """Return a dict of *pairs*; a repeated name gets a number, so that no pair is lost."""
     made: dict[str, Any] = {}
     for key, value in pairs:
         name = text = _key_text(key)
@@ -170,7 +170,7 @@ def _key_text(key: object) -> str:
 
 
 def _clean(text: str) -> str:
-    r"""Return *text* without lone surrogates: one becomes the six characters of ``\udc80``."""
+    r"""Return *text* without lone surrogates: each becomes six characters, such as ``\udc80``."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -184,7 +184,7 @@ def _whole(number: int) -> int | str:
 
 
 class SafeJSONEncoder(json.JSONEncoder):
-    """A JSON encoder that has an answer for every value, for ``json.dumps(value, cls=...)``."""
+    """A JSON encoder that accepts any value, for ``json.dumps(value, cls=...)``."""
 
     def default(self, o: object) -> object:
         """Return the natural form of a value that JSON has no type for."""
@@ -194,7 +194,7 @@ class SafeJSONEncoder(json.JSONEncoder):
             return unreadable(o, error)
 
     def encode(self, o: object) -> str:
-        """Return *o* as JSON; what the standard encoder refuses is said as text."""
+        """Return *o* as JSON; values that the standard encoder refuses become texts."""
         try:
             return super().encode(o)
         except Exception:

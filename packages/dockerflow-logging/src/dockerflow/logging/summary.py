@@ -19,7 +19,7 @@ REQUEST_SUMMARY = "request.summary"
 TASK_SUMMARY = "task.summary"
 """The same for tasks."""
 
-# What every LogRecord has, whatever the version of Python, and what handlers and formatters add.
+# The attributes of every LogRecord in any version of Python, and those of handlers and formatters.
 RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {
     *("message", "asctime", "taskName", "logger_name"),
 }
@@ -28,13 +28,13 @@ RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {
 def milliseconds_since(started: int) -> int:
     """Return the whole milliseconds since a moment.
 
-    :param started: what ``time.monotonic_ns()`` was then.
+    :param started: the value of ``time.monotonic_ns()`` at that moment.
     """
     return (time.monotonic_ns() - started) // 1_000_000
 
 
 def describe(error: BaseException) -> str:
-    """Return the text of an exception, or the name of its type where it has none."""
+    """Return the text of an exception, or the name of its type if it has none."""
     try:
         return str(error) or type(error).__name__
     except Exception:
@@ -44,19 +44,19 @@ def describe(error: BaseException) -> str:
 def write_summary(
     logger: logging.Logger, level: int, message: str, fields: Mapping[str, Any]
 ) -> None:
-    """Log one record, whatever names its fields have.
+    """Log one record with fields of any name.
 
     :param logger: the logger, such as ``request.summary``.
     :param level: the level of the record.
-    :param message: its text, taken as it is.
-    :param fields: what else it says; one with the name of a record's own attribute becomes
-        ``extra_`` and that name.
+    :param message: its text, used as it is.
+    :param fields: its fields; a name that is an attribute of every record is prefixed with
+        ``extra_``.
     """
     if not logger.isEnabledFor(level):
         return
-    # What logger.log() does, without looking up the stack for a caller that would be this line.
+    # As logger.log() does, but without searching the stack for the caller, which is always this.
     record = logger.makeRecord(logger.name, level, __file__, 0, message, (), None, "write_summary")
-    # Given as `extra`, a name that the application's record factory sets would be a KeyError.
+    # In `extra`, a name that the application's record factory also sets would raise a KeyError.
     attributes = vars(record)
     for name, value in fields.items():
         attributes[f"extra_{name}" if name in RECORD_ATTRIBUTES else name] = value
@@ -65,9 +65,9 @@ def write_summary(
 
 @contextlib.contextmanager
 def harmless(what: str) -> Generator[None]:
-    """Have no exception leave the block: each is reported as ``logging.Handler`` reports its own.
+    """Let no exception leave the block; report it as ``logging.Handler`` reports its own.
 
-    :param what: the name of the logger that is written to.
+    :param what: the name of the logger that the block writes to.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The ids of OpenTelemetry's current span on log lines."""
+"""Add the ids of OpenTelemetry's current span to log lines."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import logging
 
 
 class TraceContextLogFilter(logging.Filter):
-    """Give every record the ids of the current span as ``trace_id`` and ``span_id``.
+    """Set ``trace_id`` and ``span_id`` on every record to the ids of the current span.
 
     They are those of W3C's Trace Context (https://www.w3.org/TR/trace-context/), 32 and 16
-    hexadecimal digits. Outside of a span a record is left as it is, as is one that has
-    one of these names already. Works on handlers and on loggers.
+    hexadecimal digits. A record outside of a span is not changed, nor is one that already has one
+    of these names. The filter works on handlers and on loggers.
 
     :raises ImportError: if ``opentelemetry-api`` is not installed.
     """
@@ -24,8 +24,8 @@ class TraceContextLogFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the ids.
 
-        :param record: what is to be logged.
-        :returns: True: no record is ever held back.
+        :param record: any record.
+        :returns: always True, so that no record is dropped.
         """
         context = self._trace.get_current_span().get_span_context()
         if context.is_valid and vars(record).keys().isdisjoint(("trace_id", "span_id")):

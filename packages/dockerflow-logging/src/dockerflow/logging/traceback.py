@@ -14,9 +14,9 @@ _CAUSE = "The above exception was the direct cause of the following exception:"
 _CONTEXT = "During handling of the above exception, another exception occurred:"
 
 MAX_EXCEPTIONS = 50
-"""Exceptions of one record, with its causes and members of groups; others are left out."""
+"""The most exceptions that a record shows, with causes and members of groups."""
 
-_SHOWN_REPEATS = 3  # as many as the interpreter shows of one line before it counts the rest
+_SHOWN_REPEATS = 3  # like the interpreter, which then counts the rest
 
 
 def safer_format_traceback(
@@ -24,15 +24,15 @@ def safer_format_traceback(
     exc_val: BaseException | None,
     exc_tb: TracebackType | None,
 ) -> str:
-    """Format an exception as ``sys.exc_info()`` gives it, with causes, groups and notes.
+    """Format an exception, given as by ``sys.exc_info()``, with causes, groups and notes.
 
-    What an exception says of itself, notes too, appears only as its ``repr`` and on one line, so
-    that no message can pass for a frame or for a log line of its own.
+    The texts of exceptions and notes appear only as their ``repr`` and on one line, so that no
+    message can look like a frame or like a separate log line.
 
     :param exc_typ: the exception's type.
     :param exc_val: the exception.
     :param exc_tb: its traceback.
-    :returns: several lines that begin with ``Uncaught exception:``, each ended by a newline.
+    :returns: several lines, each with a newline; the first is ``Uncaught exception:``.
     """
     writer = _Writer()
     if isinstance(exc_val, BaseException):
@@ -50,13 +50,13 @@ def python_traceback(
 ) -> str:
     """Format an exception as ``traceback.format_exc()`` does, for programs that read that form.
 
-    What an exception says of itself is on one line here too: a text with line breaks is shown by
-    its ``repr``. The members of a group are as in :func:`safer_format_traceback`.
+    The text of an exception is on one line here too: if it has line breaks, its ``repr`` is shown.
+    The members of a group look as in :func:`safer_format_traceback`.
 
     :param exc_typ: the exception's type.
     :param exc_val: the exception.
     :param exc_tb: its traceback.
-    :returns: several lines, each ended by a newline.
+    :returns: several lines, each with a newline.
     """
     if not isinstance(exc_val, BaseException):
         return safer_format_traceback(exc_typ, exc_val, exc_tb)
@@ -66,7 +66,7 @@ def python_traceback(
 
 
 def one_line(value: object) -> str:
-    """Return ``repr(value)`` as one line: one that holds line breaks is itself shown by repr."""
+    """Return ``repr(value)`` on one line; if it has line breaks, return the repr of that text."""
     text = safe_repr(value)
     return text if text.isprintable() else repr(text)
 
@@ -101,7 +101,7 @@ class _Writer:
             self.write(member, member.__traceback__, f"{indent}  ")
 
     def write_text(self, error: BaseException, text: str, indent: str) -> None:
-        """Write what an exception says of itself."""
+        """Write the type and the text of an exception."""
         self.lines += [f"{indent}{one_line(type(error))}\n", f"{indent}{text}\n"]
 
     def write_frames(self, trace: TracebackType | None, indent: str) -> None:
@@ -120,7 +120,7 @@ class _Writer:
 
 class _PythonWriter(_Writer):
     def write_frames(self, trace: TracebackType | None, indent: str) -> None:
-        """Write frames below Python's headline for them."""
+        """Write Python's headline for frames, and the frames."""
         if trace is not None:
             self.lines.append(f"{indent}Traceback (most recent call last):\n")
         super().write_frames(trace, indent)
@@ -143,7 +143,7 @@ def _text_and_members(error: BaseException) -> tuple[str, tuple[BaseException, .
     group: Any = error
     if not isinstance(error, BaseExceptionGroup):
         return one_line(error), ()
-    # Its repr repeats all members, each of which has a place of its own below.
+    # Its repr repeats all members, which are written separately.
     kind, members = type(group).__qualname__, group.exceptions
     return f"{kind}({one_line(group.message)}, {len(members)} exceptions)", members
 
@@ -153,9 +153,9 @@ _frame_texts: dict[tuple[CodeType, str, int], str] = {}
 
 
 def _frame_text(trace: TracebackType) -> str:
-    """Return a frame as the interpreter shows it, from a cache: to read the source takes long."""
+    """Return a frame as the interpreter shows it, from a cache: reading the source is slow."""
     code = trace.tb_frame.f_code
-    key = code, code.co_filename, trace.tb_lasti  # codes of different files may be equal
+    key = code, code.co_filename, trace.tb_lasti  # code objects of different files may be equal
     text = _frame_texts.get(key)
     if text is None:
         if len(_frame_texts) >= _MAX_FRAME_TEXTS:

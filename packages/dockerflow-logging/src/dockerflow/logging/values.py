@@ -3,7 +3,7 @@
 For the modules of this package; no promise of stability.
 """
 
-# Values of any type are what this module is about.
+# This module works with values of any type.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from uuid import UUID
 
 
 def natural(value: object) -> object:
-    """Return a form of *value* that is one step nearer to JSON.
+    """Return a form of *value* that is one step closer to JSON.
 
     ===========================================  ==================================================
     value                                        form
@@ -37,21 +37,21 @@ def natural(value: object) -> object:
     text
     ``numbers.Integral``, ``numbers.Real``       number
     mapping                                      object
-    set, frozenset, dict view of that kind       array, sorted if it can be
-    dataclass instance                           object of its fields, without those of
-                                                 ``repr=False``; its ``repr`` if it has one of its
-                                                 own
+    set, frozenset, set-like dict view           array, sorted if possible
+    dataclass instance                           object of its fields, without those with
+                                                 ``repr=False``; its ``repr`` if the class's author
+                                                 wrote one
     anything else, bytes and exceptions too      its ``repr``
     ===========================================  ==================================================
 
-    :param value: any object that is no instance of a JSON type.
-    :returns: what may itself hold values that JSON has no type for.
+    :param value: any object that is not an instance of a JSON type.
+    :returns: the form, which may itself hold values that JSON has no type for.
     :raises Exception: whatever the methods of *value* raise.
     """
     kind = type(value)
     if kind.__name__ == "LocalProxy":
-        # Werkzeug's flask.request and the like: its class is that of the object behind. Other lazy
-        # objects are not asked: Django's `request.user` would be read from the database.
+        # Werkzeug's proxies, such as flask.request: `__class__` is the class of the real object.
+        # Not for other lazy objects: Django's `request.user` would be read from the database.
         kind = value.__class__
     return _form_of(kind)(value)  # type: ignore[arg-type] # each class is hashable
 
@@ -60,22 +60,22 @@ def natural(value: object) -> object:
 def has_own_repr(kind: type) -> bool:
     """Return whether a tuple or dataclass has a ``__repr__`` that its author wrote.
 
-    Such a one may hide something: the password in the URL of SQLAlchemy, which is a named tuple.
+    It may hide something, as that of SQLAlchemy's URL, a named tuple, hides the password.
     """
     function: Any = inspect.unwrap(kind.__repr__)  # @dataclass wraps the one that it generates
     if function is tuple[object].__repr__ or getattr(function, "__module__", None) == "collections":
-        return False  # the latter is that of named tuples
+        return False  # the latter for named tuples
     code = getattr(function, "__code__", None)
     return code is None or code.co_filename != "<string>"  # @dataclass compiles it from text
 
 
 def unreadable(value: object, error: Exception) -> str:
-    """Return the text that stands for a value which raised *error* when it was read."""
+    """Return a text in place of a value that raised *error* when it was read."""
     return f"<{type(value).__qualname__} object, which raised {type(error).__qualname__}>"
 
 
 def safe_repr(value: object) -> str:
-    """Return ``repr(value)``, or what stands for it."""
+    """Return ``repr(value)``, or another text if that raises."""
     try:
         return repr(value)
     except Exception as error:
@@ -98,8 +98,8 @@ def _form_of(kind: type) -> Callable[[Any], object]:
     return repr if _LAZY_TEXTS.isdisjoint(names) else str
 
 
-# The ends of the names of the request classes of Django, Werkzeug, Sanic, Starlette, aiohttp,
-# Tornado, WebOb and httpx.
+# How the names of request classes end in Django, Werkzeug, Sanic, Starlette, aiohttp, Tornado,
+# WebOb and httpx.
 _REQUEST_NAMES = ("Request", "HTTPConnection", "WebSocket")
 
 # Django's lazy texts, and those of Flask-Babel, WTForms and Babel.
@@ -108,7 +108,7 @@ _LAZY_TEXTS = frozenset({"Promise", "LazyString", "LazyProxy"})
 
 def _request_form(value: Any) -> object:
     scope: Any = getattr(value, "scope", None)
-    if type(scope) is dict:  # of ASGI; a websocket has no method
+    if type(scope) is dict:  # ASGI's; a websocket has no method
         method: Any = scope.get("method", "WEBSOCKET")
         path: Any = scope.get("path")
     else:
@@ -116,7 +116,7 @@ def _request_form(value: Any) -> object:
         path = getattr(value, "path", None) or getattr(getattr(value, "url", None), "path", None)
     if isinstance(method, str) and isinstance(path, str):
         return f"{method} {path}"
-    return repr(value)  # it is only called a request
+    return repr(value)  # not a web request, despite its name
 
 
 def _dataclass_form(value: Any) -> object:
@@ -131,7 +131,7 @@ def _set_form(value: AbstractSet[Any]) -> object:
         return sorted(value, key=repr)
 
 
-# The first that fits counts. A datetime is a date.
+# The first match counts. A datetime is also a date.
 _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], object]], ...] = (
     (Enum, lambda member: member.value),
     ((date, time), lambda moment: moment.isoformat()),

@@ -6,7 +6,7 @@
 
     application = RequestObserver(application)
 
-The application's answers stay as they are, but for the header of the request id.
+The application's answers do not change, except for the header of the request id.
 https://peps.python.org/pep-3333/
 """
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 OBSERVATION = "dockerflow.observation"
-"""The key of a WSGI environment under which the observation of its request is found."""
+"""The key of the observation in a WSGI environment."""
 
 
 class RequestObserver:
-    """A WSGI application around another one, which gives requests their ids and records them.
+    """A WSGI middleware that gives each request an id and logs its summary.
 
     :param app: the application.
-    :param settings: what is to be observed how, by default as without any setting.
-    :param logger: where the summaries go, by default the logger ``request.summary``.
+    :param settings: how to observe requests; by default, all settings have their defaults.
+    :param logger: the logger of the summaries, by default ``request.summary``.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class RequestObserver:
             header = observation.response_started(status, (name for name, _ in headers))
             if header is not None:
                 headers = [*headers, header]
-            # Some middleware takes two arguments: the last one is given only if it is there.
+            # Some middleware takes only two arguments, so pass the last one only if it is given.
             write = start_response(status, headers, *([exc_info] if exc_info else []))
             observation.headers_sent()  # the application's context is still there, for log filters
             return write
@@ -65,10 +65,10 @@ class RequestObserver:
                 body = self.answer(environ, start)
             except BaseException as error:
                 observation.failed(error)
-                observation.code = None  # a response that was started goes nowhere
+                observation.code = None  # a response that was started is not sent
                 observation.finish()
                 raise
-            # The server knows its own wrapper by its type, and may hand the file to sendfile(2):
+            # A server recognises its own wrapper by its type, and may pass the file to sendfile(2):
             # https://peps.python.org/pep-3333/#optional-platform-specific-file-handling
             if isinstance(body, list | tuple) or type(body) is environ.get("wsgi.file_wrapper"):
                 observation.finish()
@@ -79,7 +79,7 @@ class RequestObserver:
         return observation_of(environ, self.settings, self.logger)
 
     def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer an observed request: meant for subclasses, which may answer some by themselves."""
+        """Answer an observed request. Subclasses may answer some requests themselves."""
         return self.app(environ, start_response)
 
 
@@ -89,14 +89,14 @@ def observation_of(
     """Return a new observation of a request.
 
     :param environ: its environment.
-    :param settings: those of the application.
-    :param logger: where the summary goes, by default the logger ``request.summary``.
+    :param settings: the settings of the application.
+    :param logger: the logger of the summary, by default ``request.summary``.
     """
     mount = environ.get("SCRIPT_NAME", "")
     return RequestObservation(
         settings,
         method=environ.get("REQUEST_METHOD", "GET"),
-        # bytes, each as one character, the query string's too: https://peps.python.org/pep-3333/#unicode-issues
+        # Strings have one character per byte, also the query string: https://peps.python.org/pep-3333/#unicode-issues
         path=_decoded(mount + environ.get("PATH_INFO", "")) or "/",
         get_header=functools.partial(get_header, environ),
         query_string=environ.get("QUERY_STRING", "").encode("latin-1", "replace"),
@@ -106,7 +106,7 @@ def observation_of(
 
 
 def get_header(environ: WSGIEnvironment, name: str) -> str | None:
-    """Return the value of a request header, None where it is absent."""
+    """Return the value of a request header, None if it is absent."""
     value: str | None = environ.get(f"HTTP_{name.upper().replace('-', '_')}")
     return value
 

@@ -21,13 +21,13 @@ from dockerflow.logging.summary import REQUEST_SUMMARY
 from .checks.services import redis_check
 from .requests import AnyRequest, AnySanic, RequestObserver, fields_of
 
-# Not configured: the working directory, which Sanic has put on sys.path, and then /app.
+# The default: the working directory, which Sanic has put on sys.path, and then /app.
 DEFAULT_VERSION_PATH = "."
 
 HEARTBEAT_PASSED = "dockerflow.heartbeat.passed"
 """The signal of a heartbeat whose checks are all below ERROR; ``level`` is in its context.
 
-For the heartbeat of a group, its name is there as ``group``.
+For the heartbeat of a group, the context also has the group's name, as ``group``.
 """
 
 HEARTBEAT_FAILED = "dockerflow.heartbeat.failed"
@@ -37,17 +37,18 @@ HEARTBEAT_FAILED = "dockerflow.heartbeat.failed"
 class Dockerflow(Endpoints):
     """The extension: endpoints, health checks, request summaries and request ids for an app.
 
-    :param app: the application, or None where :meth:`init_app` gets it later.
-    :param redis: a Redis client, sync or asyncio, or a ``SanicRedis``, which is checked.
+    :param app: the application, or None to call :meth:`init_app` later.
+    :param redis: a Redis client, sync or asyncio, or a ``SanicRedis``, to check.
     :param silenced_checks: ids of check messages that are neither counted nor logged.
     :param version_path: the directory of ``version.json``; by default the working directory, then
         ``/app``.
-    :param db: a SQLAlchemy ``Engine`` or ``AsyncEngine``, whose connection is checked.
-    :param migrate: an Alembic ``Config`` or its path, whose migrations are checked in ``db``.
-    :param registry: the checks that the heartbeat runs, by default those of the whole process.
-    :raises ValueError: if a ``DOCKERFLOW_`` setting of ``app`` makes no sense.
-    :raises TypeError: if there is ``migrate`` and no ``db``, or one of them is of another kind.
-    :raises ImportError: if the library behind a check is missing, with the extra to install.
+    :param db: a SQLAlchemy ``Engine`` or ``AsyncEngine`` to check.
+    :param migrate: an Alembic ``Config`` or its path, to check that its migrations have been
+        applied to ``db``.
+    :param registry: the registry of the heartbeat's checks, by default the process-wide one.
+    :raises ValueError: if a ``DOCKERFLOW_`` setting of ``app`` is invalid.
+    :raises TypeError: if ``migrate`` is given without ``db``, or one of the two has the wrong type.
+    :raises ImportError: if the library for a check is missing; it names the extra to install.
     """
 
     logger = logging.getLogger("dockerflow.sanic")
@@ -65,11 +66,11 @@ class Dockerflow(Endpoints):
     ) -> None:
         super().__init__(registry, silenced_checks, version_path)
         self.summary_logger = logging.getLogger(REQUEST_SUMMARY)
-        # The event loop holds its tasks by weak references only.
+        # The event loop keeps only weak references to its tasks.
         self._dispatched: set[asyncio.Task[Any]] = set()
         if migrate is not None and db is None:
             raise TypeError(
-                "Dockerflow(migrate=...) needs the database as well: Dockerflow(db=engine, ...)"
+                "Dockerflow(migrate=...) also needs the database: Dockerflow(db=engine, ...)"
             )
         if redis is not None:
             self.check(redis_check(redis), name="check_redis_connected")
@@ -80,24 +81,24 @@ class Dockerflow(Endpoints):
     def init_app(self, app: AnySanic) -> None:
         """Add the endpoints to an application, and observe its requests.
 
-        :param app: the application; one extension may serve several. Once more for the same one
-            does nothing.
-        :raises RuntimeError: if the application has another Dockerflow extension, or its server has
-            started: Sanic sends no signals that nobody waited for then.
-        :raises ValueError: if one of its ``DOCKERFLOW_`` settings makes no sense.
+        :param app: the application; one extension may serve several. A second call for the same
+            application does nothing.
+        :raises RuntimeError: if the application has another Dockerflow extension, or if its server
+            has started: Sanic sends only signals that had a handler at the start.
+        :raises ValueError: if one of its ``DOCKERFLOW_`` settings is invalid.
         """
         present = getattr(app.ctx, "dockerflow", None)
         if present is self:
             return
         if present is not None:
             raise RuntimeError(
-                f"The Sanic app {app.name!r} has a Dockerflow extension already: "
+                f"The Sanic app {app.name!r} already has a Dockerflow extension: "
                 "use that one, app.ctx.dockerflow, and call init_app once for each app"
             )
         if app.state.is_started:
             raise RuntimeError(
-                f"The server of the Sanic app {app.name!r} has started, and its requests could not "
-                "be observed any more: call init_app before, where the app is made"
+                f"The server of the Sanic app {app.name!r} has already started, so its requests "
+                "can't be observed: call init_app earlier, where the app is created"
             )
         get_setting = functools.partial(self.get_setting, app)
         self.validate_settings(app)
@@ -113,7 +114,7 @@ class Dockerflow(Endpoints):
             _exclude_from_openapi(view)
         settings = LiveSettings(get_setting, self.logger)
         RequestObserver(settings, self.summary_extra, self.logger, self.summary_logger).observe(app)
-        with suppress(AttributeError):  # an application may bring a `ctx` that takes nothing more
+        with suppress(AttributeError):  # an application's own `ctx` may refuse new attributes
             app.ctx.dockerflow = self
 
     def get_setting(self, app: AnySanic, name: str, default: Any = None) -> Any:
@@ -122,15 +123,15 @@ class Dockerflow(Endpoints):
         return default if value is None else value
 
     def version_places(self, app: AnySanic) -> tuple[Path | None, tuple[Path, ...]]:
-        """Return the configured directory of ``version.json``, and those to look in without one."""
+        """Return the configured directory of ``version.json``, and the default directories."""
         path = os.fspath(self.version_path or DEFAULT_VERSION_PATH)
         return (None if path == DEFAULT_VERSION_PATH else path), (DEFAULT_VERSION_PATH,)
 
     def summary_extra(self, request: AnyRequest) -> dict[str, Any]:
-        """Return the fields of a request's summary; meant to be extended in subclasses.
+        """Return the fields of a request's summary; subclasses may extend them.
 
         It is called once, when the request has ended; ``code``, ``errno`` and the final ``t`` are
-        added to what it returns.
+        added to its result.
 
         :param request: the request that has ended.
         """
@@ -155,7 +156,7 @@ class Dockerflow(Endpoints):
         self.error()
 
     async def notify_async(self, app: Any, level: int, **extra: str) -> None:
-        """Dispatch the signal of a heartbeat; its handlers run in a task of their own."""
+        """Dispatch the signal of a heartbeat; its handlers run in a separate task."""
         event = HEARTBEAT_FAILED if level >= ERROR else HEARTBEAT_PASSED
         task: asyncio.Task[Any] = await app.dispatch(event, context={"level": level, **extra})
         self._dispatched.add(task)
@@ -165,7 +166,7 @@ class Dockerflow(Endpoints):
         self._dispatched.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self.logger.error("A handler of the heartbeat's signal raised", exc_info=error)
+            self.logger.error("A handler of the heartbeat signal failed", exc_info=error)
 
 
 def _to_response(reply: Reply) -> HTTPResponse:
@@ -173,8 +174,8 @@ def _to_response(reply: Reply) -> HTTPResponse:
 
 
 def _exclude_from_openapi(view: Any) -> None:
-    """Leave a view out of what sanic-ext, where it is installed, publishes as OpenAPI."""
+    """Leave a view out of the OpenAPI schema of sanic-ext, if that is installed."""
     with suppress(ImportError):
-        from sanic_ext import openapi  # type: ignore[import-not-found] # no extra of ours
+        from sanic_ext import openapi  # type: ignore[import-not-found] # not an extra
 
-        openapi.exclude()(view)  # pyright: ignore[reportUnknownMemberType] - where it is missing
+        openapi.exclude()(view)  # pyright: ignore[reportUnknownMemberType] - if it is missing

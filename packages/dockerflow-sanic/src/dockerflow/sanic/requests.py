@@ -1,14 +1,15 @@
-"""The requests of a Sanic application, observed by Sanic's public signals.
+"""Observe the requests of a Sanic application, by Sanic's public signals.
 
-All of a request's signals are sent from the task that serves it, so the request id is in that
-task's context. What they tell, and what they don't (tried with Sanic 23.12 to 25.12):
+All signals of a request are sent from the task that serves it, so the request id is in that task's
+context. When the signals are sent (tested with Sanic 23.12 to 25.12):
 
-- ``http.lifecycle.handle`` is sent for each request, ``http.lifecycle.exception`` alone for what
-  Sanic answers although it is no request, such as a malformed one.
-- ``http.lifecycle.response`` comes once the response is made, before what is left of it is sent. A
-  streamed response has sent its headers by then, so those are given the id by middleware.
-- A response that breaks off, since its client went away or for Sanic's RESPONSE_TIMEOUT, has no
-  signal. On Sanic's own server the end of the connection has one; under ASGI the task just ends.
+- ``http.lifecycle.handle`` is sent for each valid request. For anything else that Sanic answers,
+  such as a malformed request, only ``http.lifecycle.exception`` is sent.
+- ``http.lifecycle.response`` is sent when the response exists, before Sanic sends the rest of it. A
+  streamed response has already sent its headers by then, so middleware adds the id to them.
+- No signal is sent for a response that breaks off because its client went away or Sanic's
+  RESPONSE_TIMEOUT expired. On Sanic's own server, the end of the connection has a signal; under
+  ASGI, the task just ends.
 
 https://sanic.dev/en/guide/advanced/signals.html
 """
@@ -37,24 +38,24 @@ from dockerflow.logging.request_id import request_id_context
 AnyRequest = Request[Any, Any]
 AnySanic = Sanic[Any, Any]
 
-# Of signal handlers, that with the highest priority comes first; of response middleware, last.
+# The highest priority runs first among signal handlers, and last among response middleware.
 _OUTERMOST = 10_000
 
 
 class _GivenId(str):
-    """A request id in the headers of a response that was put there by the adapter."""
+    """A request id that the adapter has put into the headers of a response."""
 
     __slots__ = ()
 
 
-# Requests that have an observation. Not in `request.ctx`: its class may be the application's own.
+# The observations of requests. Not in `request.ctx`, whose class the application may replace.
 _observations: WeakKeyDictionary[AnyRequest, RequestObservation] = WeakKeyDictionary()
 
 
 def fields_of(request: AnyRequest) -> dict[str, Any]:
-    """Return the fields of a request's summary, as far as they are known.
+    """Return the fields of a request's summary that are known so far.
 
-    :param request: any request, also one that no application has been given.
+    :param request: any request, even one that no application has received.
     """
     observation = _observations.get(request)
     if observation is None:
@@ -67,12 +68,12 @@ def fields_of(request: AnyRequest) -> dict[str, Any]:
 
 @dataclass(eq=False)
 class RequestObserver:
-    """What observes the requests of one application.
+    """Observe the requests of one application.
 
     :param settings: the settings of the application.
     :param summary_extra: returns the fields of a request's summary when the request has ended.
     :param logger: the adapter's logger.
-    :param summary_logger: where the summaries go.
+    :param summary_logger: the logger of the summaries.
     """
 
     settings: LiveSettings
@@ -82,9 +83,9 @@ class RequestObserver:
     _is_stopping: bool = field(default=False, init=False)
 
     def observe(self, app: Any) -> None:
-        """Ask for the signals of an application, a :class:`sanic.Sanic`.
+        """Connect to the signals of an application.
 
-        :param app: not of that type, because Sanic's decorators are not fully typed.
+        :param app: a :class:`sanic.Sanic`; Any, because Sanic's decorators are not fully typed.
         """
         for event, handler in (
             ("http.lifecycle.read_head", self._head_arrived),
@@ -107,7 +108,7 @@ class RequestObserver:
     # ------------------------------------------------------------------ the beginning
 
     async def _head_arrived(self, head: bytes) -> None:
-        with suppress(ServerError):  # it is the first on this connection
+        with suppress(ServerError):  # this is the first request of the connection
             self._finish(Request.get_current())
         request_id_context.set(None)
 
@@ -118,7 +119,7 @@ class RequestObserver:
         observation = _observation_of(request, self.settings.read(), self.summary_logger)
         _observations[request] = observation
         request_id_context.set(observation.request_id)
-        with suppress(AttributeError):  # an application's own class of `ctx` may refuse names
+        with suppress(AttributeError):  # an application's own `ctx` may refuse new attributes
             request.ctx.id = observation.request_id
             request.ctx.start_timestamp = time.time()
         task = asyncio.current_task() if request.app.asgi else None
@@ -133,7 +134,7 @@ class RequestObserver:
         observation = _observations.get(request)
         if observation is None:
             if is_gone:
-                return  # the connection was closed before there was a whole request
+                return  # the connection was closed before a whole request had arrived
             observation = self._observe(request)
         if observation.finished:
             return
@@ -142,10 +143,10 @@ class RequestObserver:
             self._cut_off(observation, by_client=True)
         elif stage is Stage.HANDLER:
             if isinstance(exception, asyncio.CancelledError):
-                exception = ServerError("The handler was cancelled, and not by its client")
+                exception = ServerError("The handler was cancelled, but not by its client")
             if _is_unhandled(request, exception):
                 observation.failed(exception)
-        elif stage is not Stage.IDLE:  # or else the response had been sent to its end
+        elif stage is not Stage.IDLE:  # IDLE: the whole response has been sent
             observation.failed(exception)
         if stage is not Stage.HANDLER:
             self._finish(request)  # no other response follows
@@ -164,24 +165,24 @@ class RequestObserver:
         headers, name = response.headers, observation.settings.header_name
         given = headers.get(name)
         if given == observation.request_id and response.status == observation.code:
-            return  # response_started() knows it, from the middleware
+            return  # the middleware has already called response_started()
         if isinstance(given, _GivenId) and given != observation.request_id:
-            del headers[name]  # the application has sent the same response before
+            del headers[name]  # the application has already sent this response object
         header = observation.response_started(response.status, headers)
         if header is not None:
             headers[name] = _GivenId(observation.request_id)
 
     async def _responded(self, request: AnyRequest, response: Any) -> None:
-        # Once more: middleware may have raised, or have put another response in place.
+        # Again, because middleware may have raised or replaced the response.
         self._start_response(request, response)
         if request.app.asgi:
-            # At once: those who call the application in their own task look for it afterwards.
+            # Immediately: code that calls the application in its own task expects the summary now.
             self._finish(request)
             request_id_context.set(None)
-        elif _stage_of(request) is Stage.IDLE:  # the handler has sent all of it
+        elif _stage_of(request) is Stage.IDLE:  # the handler has sent the whole response
             self._finish(request)
         else:
-            # When Sanic has sent the rest or refused to, and waits for the next request.
+            # Later, when Sanic has sent or dropped the rest and waits for the next request.
             asyncio.get_running_loop().call_soon(self._finish, request)
 
     # ------------------------------------------------------------------ the end
@@ -190,8 +191,8 @@ class RequestObserver:
         with suppress(ServerError):  # there was no request
             request = Request.get_current()
             task = asyncio.current_task()
-            # Sanic cancels the task of what takes too long; send() raises where it finds the
-            # connection closed.
+            # Sanic cancels the task of a request that takes too long; if the client has closed the
+            # connection, send() raises.
             by_client = conn_info.lost or task is None or not task.cancelling()
             asyncio.get_running_loop().call_soon(self._break_off, request, by_client)
 
@@ -202,13 +203,13 @@ class RequestObserver:
             self._finish(request)
 
     def _task_ended(self, task: asyncio.Task[Any]) -> None:
-        request = Request.get_current()  # this has the context of the time when it was added
+        request = Request.get_current()  # this runs in the context in which it was added
         observation = _observations[request]
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is not None:
             observation.failed(error)
         elif not observation.is_websocket:
-            self._cut_off(observation, by_client=False)  # such as by uvicorn, which tells no more
+            self._cut_off(observation, by_client=False)  # e.g. by uvicorn, which gives no reason
         self._finish(request)
 
     def _finish(self, request: AnyRequest) -> None:
@@ -217,13 +218,13 @@ class RequestObserver:
             return
         observation.update_fields(functools.partial(self.summary_extra, request), self.logger)
         if observation.code is None and not observation.is_websocket:
-            observation.code = 500  # none was sent
+            observation.code = 500  # no status was sent
         observation.finish()
-        # All of these may hold the request, which would never be forgotten.
+        # These may reference the request, which would then never be freed.
         observation.error = None
         observation.fields = {}
         task = asyncio.current_task() if request.app.asgi else None
-        if task is not None:  # it may serve further requests
+        if task is not None:  # the task may serve more requests
             task.remove_done_callback(self._task_ended)
 
 
@@ -257,9 +258,10 @@ def _stage_of(request: AnyRequest) -> Stage:
 
 
 def _is_unhandled(request: AnyRequest, error: BaseException) -> bool:
-    """Return whether neither the application nor Sanic has an answer to an exception.
+    """Return whether neither the application nor Sanic handles an exception.
 
-    Sanic's own are answers with a status, but for ServerError, by which it reports broken handlers.
+    Sanic's own exceptions are responses with a status, except ServerError, which reports broken
+    handlers.
     """
     if isinstance(error, SanicException) and not isinstance(error, ServerError):
         return False
@@ -267,9 +269,9 @@ def _is_unhandled(request: AnyRequest, error: BaseException) -> bool:
 
 
 def _is_failed_send(error: BaseException) -> bool:
-    """Return whether an ASGI server has raised this since the client has gone.
+    """Return whether an ASGI server has raised this because the client has gone.
 
-    That is an OSError out of ``send()``, which the application's own errors are not.
+    It is then an OSError from ``send()``, unlike the application's own errors.
     https://asgi.readthedocs.io/en/latest/specs/www.html#disconnected-client-send-exception
     """
     return isinstance(error, OSError) and any(

@@ -1,6 +1,6 @@
 """The checks of Django's backing services, and their registration with Django's check framework.
 
-Each takes what Django gives a system check and returns Django's own messages.
+Each takes the arguments of a Django system check and returns Django's own messages.
 """
 
 from __future__ import annotations

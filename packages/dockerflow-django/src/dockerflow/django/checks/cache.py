@@ -1,4 +1,4 @@
-"""Whether the Redis behind Django's caches answers: by django-redis or by Django's own backend."""
+"""The check that the Redis behind Django's caches answers: django-redis or Django's backend."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dockerflow.checks.services import public_text
 
 
 def check_redis_connected(app_configs: object = None, **kwargs: Any) -> list[CheckMessage]:
-    """Return what is wrong with each Redis that ``CACHES`` names.
+    """Return an error for each Redis in ``CACHES`` that can't be used.
 
-    :param app_configs: what Django gives a system check; not looked at, like ``kwargs``.
-    :returns: for each cache with a fault one error: ``dockerflow.health.E004`` (no connection, no
-        answer or no access), ``E005`` (there is no Redis client), ``E006`` (misconfigured),
-        ``E007`` (a wrong answer), ``E010`` (any other error of redis-py's).
+    :param app_configs: passed by Django to system checks; ignored, like ``kwargs``.
+    :returns: one error for each failing cache: ``dockerflow.health.E004`` (no connection, no
+        answer or no access), ``E005`` (no Redis client), ``E006`` (misconfigured), ``E007`` (a
+        wrong answer) or ``E010`` (any other error of redis-py).
     """
     aliases = [alias for alias in settings.CACHES if _is_redis(alias)] or [DEFAULT_CACHE_ALIAS]
     return [
@@ -42,24 +42,24 @@ def _faults(alias: str) -> Iterator[tuple[str, str | None]]:
             with _client(alias) as client:
                 for message in redis.check_redis_connected(client):
                     yield public_text(message.msg, secrets), message.id
-        except RedisError as error:  # a client may look for its servers when it is made
+        except RedisError as error:  # some clients connect when they are created
             text = f"Could not connect to redis: {public_text(error, secrets)}"
             yield text, health.ERROR_CANNOT_CONNECT_REDIS
     except (ImportError, NotImplementedError, ImproperlyConfigured, ValueError) as error:
-        cause = error.__cause__  # of a backend that can't be imported
+        cause = error.__cause__  # set if a backend can't be imported
         fault = cause if isinstance(cause, ImportError) else error
         if isinstance(fault, ImportError | NotImplementedError):
             remedy = 'pip install "dockerflow-django[redis]", or "dockerflow-django[django-redis]"'
             known = public_text(fault, secrets)
             text = f"{known}: {remedy}" if isinstance(fault, ImportError) else known
             yield f"Redis client not available: {text}", health.ERROR_MISSING_REDIS_CLIENT
-        else:  # ValueError is redis-py's for a wrong URL
+        else:  # redis-py raises ValueError for an invalid URL
             text = f'Redis misconfigured: "{public_text(fault, secrets)}"'
             yield text, health.ERROR_MISCONFIGURED_REDIS
 
 
 def _passwords(location: object) -> Iterator[str]:
-    """Yield the passwords of a cache's URLs, and the parts that unescaped characters make."""
+    """Yield the passwords in a cache's URLs, and the parts that unescaped characters split off."""
     several = isinstance(location, list | tuple)
     listed = cast("Iterable[object]", location) if several else [location]
     for url in re.split(r"[,;](?=\w+://)", ",".join(map(str, listed))):
@@ -70,16 +70,16 @@ def _passwords(location: object) -> Iterator[str]:
 def _is_redis(alias: str) -> bool:
     try:
         kinds = type(caches[alias]).__mro__
-    except (ImportError, ImproperlyConfigured):  # what can't be imported is to be reported as well
+    except (ImportError, ImproperlyConfigured):  # the check reports a failed import
         return "redis" in str(settings.CACHES[alias].get("BACKEND")).lower()
     return any("redis" in kind.__module__.lower() for kind in kinds)
 
 
 @contextmanager
 def _client(alias: str) -> Generator[Any]:
-    """Lend the client of redis-py that a cache writes with; nothing is connected for it."""
-    # Django's own backend has no public way to its client: RedisCache keeps it here. It would keep
-    # its connection as well, until it is collected as garbage, so the check has one of its own.
+    """Yield the redis-py client that a cache writes with, without connecting it."""
+    # Django's RedisCache gives no public access to its client: it keeps it in _cache. A client
+    # keeps its connection open until it is garbage-collected, so the check uses a separate client.
     own: Any = getattr(caches.create_connection(alias), "_cache", None)
     if hasattr(own, "get_client"):
         client = own.get_client(write=True)
@@ -88,6 +88,6 @@ def _client(alias: str) -> Generator[Any]:
         finally:
             client.connection_pool.disconnect()
     else:
-        import django_redis  # type: ignore[import-untyped]  # an extra, which ships no types
+        import django_redis  # type: ignore[import-untyped]  # an extra, without types
 
         yield django_redis.get_redis_connection(alias)

@@ -1,4 +1,4 @@
-"""Whether the databases answer, and whether their migrations have been applied."""
+"""Checks that the databases answer and that their migrations have been applied."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from dockerflow.endpoints.checks import MIGRATIONS_KEEP
 def check_database_connected(
     app_configs: object = None, *, databases: Iterable[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Return what is wrong with the connections to the databases.
+    """Return an error for each database that can't be used.
 
-    A connection that the calling thread has open already, and that a restart of the database has
-    cut, is no failure: it is replaced.
+    If a restart of the database has cut a connection of the calling thread, the check replaces the
+    connection and reports nothing.
 
-    :param app_configs: what Django gives a system check; not looked at, like ``kwargs``.
-    :param databases: the aliases of the databases, by default the one called ``default``.
-    :returns: for each that doesn't answer one error: ``dockerflow.health.E001`` (no connection),
+    :param app_configs: passed by Django to system checks; ignored, like ``kwargs``.
+    :param databases: the aliases of the databases, by default only ``default``.
+    :returns: one error for each failing database: ``dockerflow.health.E001`` (no connection),
         ``E002`` (the connection is not usable) or ``E003`` (misconfigured).
     """
     return [message for alias in _aliases(databases) for message in _connected(alias)]
@@ -44,21 +44,21 @@ def check_migrations_applied(
 ) -> list[CheckMessage]:
     """Return the migrations that have not been applied.
 
-    Like ``makemigrations``, it looks at databases other than ``default`` only where database
-    routers are in use, and there at the apps that may migrate to them. The heartbeat keeps a result
-    without any message for a minute, since reading hundreds of migrations is slow.
+    Like ``makemigrations``, it checks databases other than ``default`` only if database routers
+    are configured, and then only the apps that may migrate to them. The heartbeat keeps a result
+    without messages for a minute, because reading hundreds of migrations is slow.
 
-    :param app_configs: the applications whose migrations are meant, by default all.
-    :param databases: the aliases of the databases, by default the one called ``default``.
-    :param kwargs: what Django may give a system check some day; not looked at.
-    :returns: one warning ``dockerflow.health.W001`` for each migration, or
-        ``dockerflow.health.I001`` for a database that can't be asked.
+    :param app_configs: the applications to check, by default all.
+    :param databases: the aliases of the databases, by default only ``default``.
+    :param kwargs: ignored; later versions of Django may pass more arguments.
+    :returns: one warning ``dockerflow.health.W001`` for each unapplied migration, or
+        ``dockerflow.health.I001`` for each database that can't be queried.
     """
     labels = {config.label for config in app_configs or ()}
     return [message for alias in _aliases(databases) for message in _unapplied(alias, labels)]
 
 
-# As Django tags its own: these need a database, see heartbeat.py.
+# Django's tag for checks that need a database; heartbeat.py reads it.
 check_database_connected.tags = check_migrations_applied.tags = (Tags.database,)  # type: ignore[attr-defined] # of functions
 
 check_migrations_applied.keep = MIGRATIONS_KEEP  # type: ignore[attr-defined] # see heartbeat.py
@@ -114,7 +114,7 @@ def _unapplied(alias: str, labels: set[str]) -> Iterator[CheckMessage]:
 
 
 def _load(connection: Any) -> Any:
-    make = migration_loader.MigrationLoader  # looked up now, since applications' tests patch it
+    make = migration_loader.MigrationLoader  # looked up here because applications' tests patch it
     try:
         return make(connection, ignore_no_migrations=True)
     except DatabaseError:
@@ -125,10 +125,10 @@ def _load(connection: Any) -> Any:
 
 
 def _discard(connection: Any) -> None:
-    """Close a connection that a restart of the database may have cut, and others in its pool."""
+    """Close a connection that a database restart may have cut, and the dead ones in its pool."""
     connection.close()
     pool: Any = getattr(connection, "pool", None)  # from Django 5.1 on
-    if hasattr(pool, "check"):  # psycopg's; that of Oracle looks after its connections itself
+    if hasattr(pool, "check"):  # psycopg's pool; Oracle's checks its connections itself
         pool.check()
 
 

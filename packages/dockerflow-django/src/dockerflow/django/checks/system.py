@@ -1,4 +1,4 @@
-"""What ``manage.py`` is told when it checks the project, as most of its commands do."""
+"""The system checks that ``manage.py check`` and most other commands run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dockerflow.django.middleware import DockerflowMiddleware
 
 from .database import check_database_connected, check_migrations_applied
 
-# Django's own that may redirect, refuse or answer a request, or ask a database or cache for it.
+# Middleware of Django that may redirect, refuse or answer a request, or query a database or cache.
 ANSWERING = (
     "django.contrib.auth.middleware.RemoteUserMiddleware",
     "django.contrib.flatpages.middleware.FlatpageFallbackMiddleware",
@@ -28,23 +28,23 @@ ANSWERING = (
 
 
 def register() -> None:
-    """Register the system checks with Django; done when the application is loaded."""
+    """Register the system checks with Django. Called when the application is loaded."""
     checks.register(settings_make_sense)
     checks.register(middleware_is_first)
     checks.register(checks.Tags.database)(databases_answer)
 
 
 def settings_make_sense(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Return an error for each ``DOCKERFLOW_`` setting that makes no sense."""
+    """Return an error for each invalid ``DOCKERFLOW_`` setting."""
     return [checks.Error(problem, id="dockerflow.E001") for problem in problems()]
 
 
 def middleware_is_first(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Return a warning for each middleware that may answer a probe before ours does."""
+    """Return a warning for each middleware that may answer a probe before this package's does."""
     stack = list(settings.MIDDLEWARE)
     ours = next(filter(_is_ours, stack), None)
     before = [] if ours is None else stack[: stack.index(ours)]
-    text = "stands before DockerflowMiddleware in MIDDLEWARE, and may answer or refuse probes"
+    text = "comes before DockerflowMiddleware in MIDDLEWARE and may answer or refuse probes"
     hint = "Put DockerflowMiddleware first."
     return [
         checks.Warning(f"{name} {text}.", hint=hint, id="dockerflow.W001")
@@ -56,7 +56,7 @@ def middleware_is_first(**kwargs: Any) -> list[checks.CheckMessage]:
 def _is_ours(path: str) -> bool:
     try:
         found = import_string(path)
-    except ImportError:  # for Django to report
+    except ImportError:  # Django reports it
         return False
     return isinstance(found, type) and issubclass(found, DockerflowMiddleware)
 
@@ -64,9 +64,10 @@ def _is_ours(path: str) -> bool:
 def databases_answer(
     *, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """Return what the checks of databases find, for those that a command was given.
+    """Return the messages of the database checks, for the databases that a command names.
 
-    That is so in ``manage.py check --database default``; others work while a database is down.
+    An example is ``manage.py check --database default``. Commands that name no database work while
+    one is down.
     """
     given = databases or ()
     return [*check_database_connected(databases=given), *check_migrations_applied(databases=given)]

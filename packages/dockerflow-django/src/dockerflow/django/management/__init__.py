@@ -1,1 +1,1 @@
-"""What Django looks for in an application: its commands."""
+"""The management commands of the application."""

@@ -1,4 +1,4 @@
-"""The messages of :mod:`dockerflow.checks.messages`, under the name they have always had here."""
+"""The names of :mod:`dockerflow.checks.messages`, kept here for existing imports."""
 
 from __future__ import annotations
 

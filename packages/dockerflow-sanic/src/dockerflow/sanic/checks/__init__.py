@@ -1,4 +1,4 @@
-"""The checks of Sanic's backing services, and all that a check of your own needs."""
+"""The checks of an application's backing services, and the names that your own checks need."""
 
 from __future__ import annotations
 

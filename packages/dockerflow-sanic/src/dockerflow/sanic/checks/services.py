@@ -1,4 +1,4 @@
-"""The check of Redis for the clients that Sanic applications have."""
+"""The Redis check, for the clients that Sanic applications use."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dockerflow.health import ERROR_CANNOT_CONNECT_REDIS
 
 
 def redis_check(redis: Any) -> Callable[[], Any]:
-    """Return the check that fits: a sync or an async callable without arguments.
+    """Return the check for a client: a sync or async callable without arguments.
 
-    :param redis: a :class:`sanic_redis.SanicRedis`, or what
+    :param redis: a :class:`sanic_redis.SanicRedis`, or a client that
         :func:`dockerflow.checks.redis.redis_check` takes.
     :raises ImportError: if redis-py is not installed.
     """
@@ -29,8 +29,8 @@ def redis_check(redis: Any) -> Callable[[], Any]:
 def check_redis_connected(redis: Any) -> Any:
     """Check that Redis answers a ``PING``.
 
-    :param redis: what :func:`redis_check` takes.
-    :returns: the messages of the check; of an asyncio client, an awaitable of them.
+    :param redis: a client that :func:`redis_check` takes.
+    :returns: the messages of the check; for an asyncio client, an awaitable of them.
     :raises ImportError: if redis-py is not installed.
     """
     return redis_check(redis)()
@@ -43,7 +43,7 @@ async def _check_sanic_redis(extension: Any) -> list[CheckMessage]:
     if client is None:
         text = (
             f"Could not connect to redis: SanicRedis has no client in app.ctx.{name}; it puts one "
-            "there when the server starts, under the name that it was constructed with"
+            "there when the server starts, under the name given to its constructor"
         )
         return [Error(text, id=ERROR_CANNOT_CONNECT_REDIS)]
     return await redis_checks.check_redis_connected_async(client)
@@ -53,5 +53,5 @@ def _current_app() -> Any:
     sanic: Any = Sanic
     try:
         return Request.get_current().app
-    except SanicException:  # not in a request, but in a test or a task
+    except SanicException:  # outside a request: in a test or a task
         return sanic.get_app()

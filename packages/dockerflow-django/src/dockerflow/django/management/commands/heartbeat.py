@@ -13,20 +13,18 @@ from dockerflow.django.views import endpoints
 
 
 class Command(BaseCommand):
-    """The command."""
+    """The ``heartbeat`` command."""
 
     help = "Run the checks of the heartbeat in this process. Exits with status 1 at ERROR or above."
-    requires_system_checks = ()  # the heartbeat has those that it is to have
+    requires_system_checks = ()  # the heartbeat selects the system checks that it runs
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options to the parser."""
         parser.add_argument("--group", metavar="NAME", help="only the checks of this group")
-        parser.add_argument(
-            "--json", action="store_true", help="print JSON, as the heartbeat answers"
-        )
+        parser.add_argument("--json", action="store_true", help="print the JSON of the heartbeat")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the checks, and print what they say."""
+        """Run the checks and print their results."""
         try:
             results = endpoints.run_once(apps, options["group"])
         except UsageError as error:
