@@ -83,7 +83,8 @@ def with_results(page: str, text: str) -> str:
 
 # The colours of text, of faint text, and of bars, on a light and on a dark page.
 _COLOURS = {"light": ("#1f2328", "#8b939c", "#2f6fb7"), "dark": ("#e2e6ea", "#7d858f", "#5b9ce0")}
-_WIDTH, _LEFT, _LINE = 850, 390, 22
+# So narrow that it is readable on a phone: each title stands above its bar.
+_WIDTH, _LEFT, _LINE = 440, 2, 40
 _LONGEST = 16  # bars end at this ratio
 
 
@@ -97,15 +98,17 @@ def _draw(results: list[Result], text: str, faint: str, bar: str) -> str:
     y, parts, one = 0, list[str](), _end_of_bar(1)
     for group, members in groupby(results, lambda each: each.row.group):
         y += 36
-        parts.append(f'<text y="{y - 8}" fill="{text}" font-weight="600">{group}</text>')
+        parts.append(
+            f'<text y="{y - 8}" fill="{text}" font-size="16" font-weight="600">{group}</text>'
+        )
         for each in members:
             title = escape(each.row.title.replace("`", ""))
             theirs, ours, ratio, _ = each.cells
             end = _end_of_bar(median(each.ratios))
             parts.append(f"""\
-<text x="{_LEFT - 10}" y="{y + 15}" fill="{text}" text-anchor="end">{title}</text>
-<path d="M{_LEFT} {y + 4}H{end}v14H{_LEFT}z" fill="{bar}"/>
-<text x="{max(end, one) + 7}" y="{y + 15}" fill="{text}" font-weight="600">{ratio}\
+<text x="{_LEFT}" y="{y + 15}" fill="{text}">{title}</text>
+<path d="M{_LEFT} {y + 21}H{end}v14H{_LEFT}z" fill="{bar}"/>
+<text x="{max(end, one) + 7}" y="{y + 33}" fill="{text}" font-weight="600">{ratio}\
 <tspan dx="8" fill="{faint}" font-weight="400" font-size="12">{theirs} → {ours}</tspan></text>""")
             y += _LINE
     them = f"dockerflow {REFERENCE}"

@@ -193,7 +193,7 @@ def test_version(version: object, title: str, facts: list[str]) -> None:
     lines = Document(page(version=json_reply(200, version))).text.splitlines()
     assert title in lines
     assert [line for line in lines if line.startswith(("Version", "Commit"))] == facts
-    assert "Made at2026-11-30T09:46:13Z" in lines
+    assert "Checked at2026-11-30T09:46:13Z" in lines
 
 
 @pytest.mark.parametrize("slash", ["", "/"])

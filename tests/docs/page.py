@@ -58,6 +58,7 @@ VARIABLE = [
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
     (r"\bcurl/[\d.]+", "curl/8"),
     (r"\b(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d{3}\b", "TIME"),
+    (r"\b(ms|time) {2,}", r"\1  "),  # a column is as wide as the longest time
 ]
 
 BLOCKS = LexerCollection(
@@ -101,7 +102,8 @@ def run(
     page: pathlib.Path, folder: pathlib.Path, environ: dict[str, str], framework: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run a page in an empty folder, in a process of its own."""
-    python_path = f"{os.environ.get('PYTHONPATH', '')}:{ROOT}"
+    # An empty part would be the current folder, which a reader's commands don't have there.
+    python_path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
     return subprocess.run(
         [sys.executable, "-m", "tests.docs.page", str(page), framework],
         cwd=folder,

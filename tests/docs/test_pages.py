@@ -18,7 +18,15 @@ from tests.services.servers import PostgresServer, RedisServer
 
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
-READMES = sorted([*ROOT.glob("*.md"), *ROOT.glob("packages/*/*.md"), *ROOT.glob(".github/**/*.md")])
+READMES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("examples/*.md"),
+        *ROOT.glob("packages/*/*.md"),
+        *ROOT.glob(".github/**/*.md"),
+    ]
+)
+README = ROOT / "README.md"
 FRAMEWORKS = {"celery", "django", "fastapi", "flask", "sanic"}
 
 # Files for CI and Compose, by the schemas that check-jsonschema brings along.
@@ -100,6 +108,7 @@ def test_a_page_shows_what_happens(
         is_django = "Django" in {framework, path.stem.title()}
         scheme = "postgresql" if is_django else "postgresql+psycopg"
         environ["DATABASE_URL"] = postgres.url(scheme)
+        request.addfinalizer(postgres.clear)  # pages apply migrations
     done = run(path, tmp_path, environ, framework)
     assert done.returncode == 0, done.stdout
     for name, schema in SCHEMAS.items():
@@ -127,3 +136,11 @@ def test_the_links_of_a_readme_resolve(path: pathlib.Path) -> None:
     text = path.read_text().replace(f"{REPOSITORY}/blob/main", str(ROOT))
     links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", text)
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_readme_shows_the_code_of_the_landing_page() -> None:
+    """Each program and command of the README is on the landing page, whose code runs."""
+    landing_page = (DOCS / "index.md").read_text()
+    shown = re.findall(r"```(?:console|python)\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len(shown) > 10
+    assert [block for block in shown if block not in landing_page] == []

@@ -16,7 +16,8 @@ from sphinx.util.inventory import InventoryFile
 
 from dockerflow import health
 from dockerflow.endpoints import EndpointSettings
-from dockerflow.logging.request import RequestSettings
+from dockerflow.logging.request import RequestObservation, RequestSettings
+from dockerflow.logging.summary import REQUEST_SUMMARY, TASK_SUMMARY
 from tests.docs.test_pages import DOCS
 from tests.packaging.distributions import DISTRIBUTIONS, ROOT
 
@@ -85,6 +86,26 @@ def test_every_parameter_is_explained(described: dict[str, str]) -> None:
     assert unexplained == []
 
 
+def test_signatures_are_those_of_the_code() -> None:
+    """A signature that a page writes out has the parameters of the code, and its defaults."""
+    pages = "\n".join(path.read_text() for path in DOCS.glob("reference/*.md"))
+    functions = re.findall(r"autofunction:: (\S+)\((.*)\)", pages)
+    methods = re.findall(r"py:method:: (\w+)\((.*)\)", pages)
+    written = [
+        *functions,
+        *((f"dockerflow.checks.CheckRegistry.{name}", of) for name, of in methods),
+    ]
+    assert written
+    for path, arguments in written:
+        namespace: dict[str, Any] = {}
+        exec(f"def shown({arguments}): ...", namespace)
+        shown = inspect.signature(namespace["shown"]).parameters.values()
+        real = inspect.signature(resolve(path)).parameters.values()
+        assert [(each.name, each.kind, each.default) for each in shown] == [
+            (each.name, each.kind, each.default) for each in real if each.name != "self"
+        ], path
+
+
 def resolve(path: str) -> Any:
     """Return what a dotted path names."""
     try:
@@ -117,14 +138,8 @@ def test_every_check_id_is_in_the_table() -> None:
 
 
 def test_every_setting_is_in_the_tables() -> None:
-    """The settings of the reference are those of the README and of the code, with the defaults."""
+    """The settings of the reference are those of the code, with the defaults."""
     reference = dict(rows(DOCS / "reference" / "settings.md"))
-    of_readme = rows(ROOT / "README.md")
-    assert reference == {
-        name.removeprefix("Django: "): default
-        for name, default in of_readme
-        if "DOCKERFLOW_" in name
-    }
     sources = (path for one in DISTRIBUTIONS for path in one.source.rglob("*.py"))
     in_code = (re.findall(r"\bDOCKERFLOW_[A-Z]\w+", path.read_text()) for path in sources)
     assert set(reference) == {f"`{name}`" for names in in_code for name in names}
@@ -146,6 +161,36 @@ def test_each_new_setting_is_in_the_changelog() -> None:
     assert missing == [], "say in CHANGELOG.md, below '### Added', what it is for"
 
 
+def test_every_field_of_a_summary_is_in_the_tables() -> None:
+    """The tables of log fields have those of both summaries, and no others."""
+    page = (DOCS / "reference" / "log-fields.md").read_text()
+    shown = {
+        section.partition("\n")[0]: set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+        for section in page.split("\n## ")
+    }
+    settings = RequestSettings(logs_query_string=True)
+    request = RequestObservation(settings, method="GET", path="/", get_header=lambda name: None)
+    assert shown["request.summary"] == {*request.fields, "msg"}
+    tasks = next(one.source for one in DISTRIBUTIONS if one.name == "dockerflow-celery")
+    source = (tasks / "celery" / "tasks.py").read_text()
+    assert shown["task.summary"] == {*re.findall(r'^ {12}"(\w+)": ', source, re.MULTILINE), "msg"}
+
+
+def test_every_logger_is_in_the_table() -> None:
+    """The table of loggers has each that the packages write to."""
+    page = (DOCS / "reference" / "loggers.md").read_text()
+    written = page.partition("### ")[0]
+    found: set[str] = set()
+    for one in DISTRIBUTIONS:
+        for path in one.source.rglob("*.py"):
+            module = ".".join(path.relative_to(one.source.parent).with_suffix("").parts)
+            for name in re.findall(r'getLogger\((__name__|".*?")\)', path.read_text()):
+                found.add(module if name == "__name__" else name.strip('"'))
+    shown = set(re.findall(r"^\| `(.*?)` \|", written, re.MULTILINE))
+    # The last one is no logger, but what a line says that has lost its own.
+    assert shown == found | {REQUEST_SUMMARY, TASK_SUMMARY, "dockerflow.logging"}
+
+
 def test_every_distribution_is_in_the_table() -> None:
     """The table of distributions has each of them, with its import names and its extras."""
     page = (DOCS / "reference" / "index.md").read_text()
@@ -154,3 +199,15 @@ def test_every_distribution_is_in_the_table() -> None:
         extras = sorted(distribution.project.get("optional-dependencies", ()))
         shown = " ".join(["|", ", ".join(f"`{extra}`" for extra in extras), "|"]).replace("  ", " ")
         assert f"\n| `{distribution}` | {names} {shown}\n" in page
+
+
+def test_every_option_of_a_command_is_in_the_tables() -> None:
+    """The page of commands has the options that each command's ``--help`` shows, and no others."""
+    page = (DOCS / "reference" / "commands.md").read_text()
+    for section in page.split("\n## ")[1:]:
+        module = section.partition("\n")[0]
+        command = [sys.executable, "-m", module, *(["write"] if "version" in module else []), "-h"]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        options = set(re.findall(r"(?<![\w-])--[a-z-]+", shown.partition("\noptions:")[2]))
+        in_table = re.findall(r"^\| (.*?) \|", section, re.MULTILINE)
+        assert set(re.findall(r"--[a-z-]+", "\n".join(in_table))) == options - {"--help"}, module

@@ -1,6 +1,6 @@
 """The id of a request is sent to the named services, and nowhere else.
 
-The clients are those of the recipes in docs/guides/logging.md.
+The clients are those of the recipes in docs/requests.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 from dockerflow.logging import outgoing_headers, request_id_context
 from tests.servers.web import ROOT
 
-GUIDE = (ROOT / "docs" / "guides" / "logging.md").read_text()
+PAGE = (ROOT / "docs" / "requests.md").read_text()
 
 Get = Callable[[str], None]
 
@@ -73,9 +73,9 @@ def third_party() -> Iterator[Service]:
 
 @pytest.fixture(params=["requests", "httpx", "httpx-async", "aiohttp"])
 def get(request: pytest.FixtureRequest, named: Service) -> Get:
-    """Return a function that sends a GET by a recipe of the guide, following redirects."""
+    """Return a function that sends a GET by a recipe of the page, following redirects."""
     library, _, asynchronous = request.param.partition("-")
-    block = re.search(rf":caption: with_{library}\.py\n(.*?)```", GUIDE, re.DOTALL)
+    block = re.search(rf":caption: with_{library}\.py\n(.*?)```", PAGE, re.DOTALL)
     assert block is not None
     code = block[1].replace("http://stock.internal/", named.url)
     recipe: dict[str, Any] = {}

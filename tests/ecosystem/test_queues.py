@@ -32,7 +32,7 @@ for data in pickle.load(sys.stdin.buffer):
 """
 
 
-# Within a process, and between processes, as in a recipe of docs/guides/logging.md.
+# Within a process, and between processes, as in a recipe of docs/cookbook/log-formats.md.
 class RecordQueueHandler(logging.handlers.QueueHandler):
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return record

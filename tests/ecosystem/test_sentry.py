@@ -1,4 +1,4 @@
-"""Sentry with the recipe of each page of docs/tools, whose DSN points to a test server."""
+"""Sentry with the recipes of docs/tools, whose DSN points to a test server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from sentry_sdk.envelope import Envelope
 
-from tests.servers.web import ROOT, WebServer
+from tests.docs.page import ROOT, select_tabs
+from tests.servers.web import WebServer
 from tests.services.apps.celery import app, ends
 from tests.services.beats import wait_until
 from tests.services.servers import RedisServer
@@ -23,7 +24,7 @@ APPS = "tests.ecosystem.apps.reporting"
 GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:{port}")
 UVICORN = ("-m", "uvicorn", "--no-access-log", "--port", "{port}", "--factory")
 
-# Each name begins with that of the page.
+# Each name begins with that of the framework.
 SERVERS = {
     "django-wsgi": (*GUNICORN, f"{APPS}:wsgi()"),
     "django-asgi": (*UVICORN, f"{APPS}:asgi", "--lifespan", "off"),
@@ -89,20 +90,30 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
         """Don't write to stderr."""
 
 
+PAGE = (ROOT / "docs/tools/sentry.md").read_text()
+FRAMEWORKS = {"django": "Django", "fastapi": "FastAPI", "flask": "Flask", "sanic": "Sanic"}
 Reports = dict[str, list[dict[str, Any]]]
 
 
-def reports_of(name: str, recipe: str, folder: pathlib.Path) -> Reports:
-    """Request each path, with the path as request id; return the events of each.
+def write_recipe(start: str, folder: pathlib.Path) -> str:
+    """Write the shared module of the page and what starts it; return the path of the latter."""
+    (reporting,) = re.findall(r":caption: reporting\.py\n(.*?)```", PAGE, re.DOTALL)
+    (folder / "reporting.py").write_text(reporting)
+    path = folder / "start.py"
+    path.write_text(f"import sys\nsys.path.insert(0, {str(folder)!r})\n{start}")
+    return str(path)
+
+
+def reports_of(name: str, start: str, folder: pathlib.Path) -> Reports:
+    """Request each path, with itself as request id; return the events of each.
 
     :param name: the server.
-    :param recipe: the source of a module next to a ``version.json``.
+    :param start: what runs before the application is made, beside a ``version.json``.
     """
     (folder / "version.json").write_text('{"version": "2026.12.1", "commit": "abc"}')
-    (folder / "reporting.py").write_text(recipe)
     with contextlib.closing(Project()) as project:
         server = WebServer(SERVERS[name])
-        server.environ["RECIPE"] = str(folder / "reporting.py")
+        server.environ["RECIPE"] = write_recipe(start, folder)
         server.environ["SENTRY_DSN"] = project.dsn
         with contextlib.closing(server):
             server.start()
@@ -119,11 +130,11 @@ def reports_of(name: str, recipe: str, folder: pathlib.Path) -> Reports:
 
 @pytest.fixture(scope="module", params=SERVERS)
 def reports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reports:
-    """The events of each path, with the recipe of the server's page."""
-    page = (ROOT / f"docs/tools/{request.param.partition('-')[0]}.md").read_text()
-    (recipe,) = re.findall(r":caption: reporting\.py\n(.*?)```", page, re.DOTALL)
-    recipe = recipe.replace("OutOfStock", "Teapot")  # exceptions that the application handles
-    return reports_of(request.param, recipe, tmp_path_factory.mktemp("site"))
+    """The events of each path, with the recipe of the framework's tab."""
+    framework = FRAMEWORKS[request.param.partition("-")[0]]
+    (start,) = re.findall(r"```python\n(.*?)```", select_tabs(PAGE, framework), re.DOTALL)
+    start = start.replace("OutOfStock", "Teapot")  # what the application handles
+    return reports_of(request.param, start, tmp_path_factory.mktemp("site"))
 
 
 @pytest.mark.parametrize("path", EXPECTED)
@@ -170,12 +181,12 @@ class Worker(WebServer):
 def test_celery(tmp_path: pathlib.Path) -> None:
     """A task that fails is one event with its id, a killed process one; nothing else is."""
     page = (ROOT / "docs/tools/celery.md").read_text()
-    (recipe,) = re.findall(r":caption: reporting\.py\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "reporting.py").write_text(recipe)
+    (start,) = re.findall(r":caption: worker\.py\n(.*?)```", page, re.DOTALL)
+    recipe = write_recipe(start, tmp_path)
     with contextlib.closing(Project()) as project, contextlib.closing(RedisServer()) as redis:
         redis.start()
         app.conf.update(broker_url=redis.url, result_backend=redis.url)
-        environ = {"RECIPE": str(tmp_path / "reporting.py"), "SENTRY_DSN": project.dsn}
+        environ = {"RECIPE": recipe, "SENTRY_DSN": project.dsn}
         with contextlib.closing(Worker(redis, **environ)) as worker:
             worker.start()
             for how in ("well", "expected", "ignore", "reject", "retry", "kill", "error"):

@@ -23,7 +23,7 @@ from tests.servers.web import ROOT, WebServer
 from tests.services.beats import wait_until
 from tests.services.servers import PostgresServer, RedisServer
 
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "examples" / "README.md").read_text()
 SCRIPTS: dict[str, str] = tomllib.loads((ROOT / "hatch.toml").read_text())["envs"]["example"][
     "scripts"
 ]

@@ -66,7 +66,7 @@ def fields(made: logging.LogRecord, formatter: MozlogFormatter | None = None) ->
 
 
 class EcsFormatter(MozlogFormatter):
-    """A user's own formatter, as in docs/guides/logging.md."""
+    """A user's own formatter, as in docs/cookbook/log-formats.md."""
 
     NAMES: ClassVar = {"msg": "message", "error": "error.message", "traceback": "error.stack_trace"}
 

@@ -1,4 +1,4 @@
-"""The configuration of Hypercorn in docs/tools/fastapi.md: its lines use the root handler."""
+"""The configuration of Hypercorn in docs/tools/servers.md: its lines use the root handler."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ def migrations_check(
 ) -> Callable[[], Any]:
     """Return the right check for a database: a sync or async callable without arguments.
 
-    The parameters and exceptions are those of :func:`check_migrations_applied` or
-    :func:`check_migrations_applied_async`.
+    The parameters are those of :func:`check_migrations_applied` or
+    :func:`check_migrations_applied_async`, which also list the exceptions.
     """
     _require(migrate, database)
     table = {"version_table": version_table, "version_table_schema": version_table_schema}

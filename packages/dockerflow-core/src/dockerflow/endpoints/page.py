@@ -173,7 +173,7 @@ def _document(
         if isinstance(value, str | int | float) and value != "":
             yield f"<dt>{key.capitalize()}</dt><dd>{escape(str(value))}</dd>\n"
     time = made_at.isoformat(timespec="seconds").replace("+00:00", "Z")
-    yield f'<dt>Made at</dt><dd><time datetime="{time}">{time}</time></dd>\n'
+    yield f'<dt>Checked at</dt><dd><time datetime="{time}">{time}</time></dd>\n'
     yield "</dl>\n</main>\n</body>\n</html>\n"
 
 
