@@ -146,6 +146,21 @@ def test_an_error_page(summaries: Summaries) -> None:
     assert summaries.outcomes == [(500, 500)]
 
 
+def test_an_error_page_that_comes_too_late(summaries: Summaries) -> None:
+    """An error page that the server refuses, because headers are sent, doesn't change the code."""
+
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"one"
+        error = RuntimeError("cut")
+        start_response("500 Oops", [], (RuntimeError, error, None))
+
+    start = Mock(side_effect=[None, RuntimeError("cut")])
+    with pytest.raises(RuntimeError, match="cut"):
+        list(RequestObserver(app)(environ(), start))
+    assert summaries.outcomes == [(200, 500)]
+
+
 def test_paths_and_settings(summaries: Summaries) -> None:
     """The path is the whole one, decoded; settings and logger are the given ones."""
     settings = RequestSettings(logs_query_string=True, sends_id=False)

@@ -80,7 +80,8 @@ def find(target: str) -> Callable[[str | None], ChecksResults]:
     if isinstance(found, CheckRegistry):
         return functools.partial(run_registry, found, ())
     if isinstance(found, Extension):
-        app = application_of(found, module)
+        # An extension that wraps an application is itself an application.
+        app = found if callable(found) else application_of(found, module)
         if app is None:
             return functools.partial(run_registry, found.registry, found.silenced_checks)
         return functools.partial(found.run_once, app)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from .checks import NamedCheck
 from .extension import ERROR_PATH, HEARTBEAT, LBHEARTBEAT, PROBES, VERSION, Endpoints, Path
+from .receivers import AsyncEndpoints, Receiver
 from .replies import Reply
 from .settings import EndpointSettings, read_switch
+from .wrapper import WrapperEndpoints
 
 __all__ = [
     "ERROR_PATH",
@@ -17,10 +19,13 @@ __all__ = [
     "LBHEARTBEAT",
     "PROBES",
     "VERSION",
+    "AsyncEndpoints",
     "EndpointSettings",
     "Endpoints",
     "NamedCheck",
     "Path",
+    "Receiver",
     "Reply",
+    "WrapperEndpoints",
     "read_switch",
 ]

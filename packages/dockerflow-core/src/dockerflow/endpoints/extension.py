@@ -147,6 +147,9 @@ class Endpoints(ApplicationChecks):
         contents = (self.get_version(os.fspath(place)) for place in places)
         return next((content for content in contents if content is not None), None)
 
+    async def _read_version_async(self, app: Any) -> Any:
+        return self._read_version(app)
+
     def version(self, app: Any) -> Reply:
         """Answer ``/__version__``."""
         try:
@@ -161,7 +164,7 @@ class Endpoints(ApplicationChecks):
     async def version_async(self, app: Any) -> Reply:
         """Answer ``/__version__``; the callback may be async."""
         try:
-            content = self._read_version(app)
+            content = await self._read_version_async(app)
             return self._version_reply(await content if inspect.isawaitable(content) else content)
         except version_json.VersionError as error:
             return self._version_broken(error)

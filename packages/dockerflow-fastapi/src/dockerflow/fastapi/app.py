@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dockerflow.checks import ERROR, CheckRegistry
-from dockerflow.endpoints import Path
+from dockerflow.checks import CheckRegistry
+from dockerflow.endpoints import Path, Receiver
+from dockerflow.logging.asgi import path_below_mount
 from dockerflow.logging.request import RequestSettings
 
 from .middleware import StateObserver
@@ -25,14 +24,8 @@ from .views import (
     StateEndpoints,
     extension_of,
     group_route,
-    is_async,
     to_response,
 )
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-Receiver = Callable[..., Any]
-"""A function, sync or async, that each heartbeat calls with ``level=``."""
 
 
 class Dockerflow(StateEndpoints):
@@ -68,8 +61,10 @@ class Dockerflow(StateEndpoints):
         on_heartbeat_failed: Receiver | None = None,
     ) -> None:
         super().__init__(registry, silenced_checks, version_path)
-        self._passed = [] if on_heartbeat_passed is None else [on_heartbeat_passed]
-        self._failed = [] if on_heartbeat_failed is None else [on_heartbeat_failed]
+        if on_heartbeat_passed is not None:
+            self.heartbeat_passed(on_heartbeat_passed)
+        if on_heartbeat_failed is not None:
+            self.heartbeat_failed(on_heartbeat_failed)
         self.add_service_checks(db, redis, migrate, migrated_db=db)
         if app is not None:
             self.init_app(app)
@@ -104,40 +99,6 @@ class Dockerflow(StateEndpoints):
             # for code that rebuilds the stack, such as OpenTelemetry's
             app.user_middleware.insert(0, Middleware(DockerflowMiddleware))
 
-    def heartbeat_passed(self, func: F) -> F:
-        """Call a function when a heartbeat passes; a decorator.
-
-        The function gets ``level=``, the worst level found, and for the heartbeat of a group also
-        its name as ``group=``. It runs on the event loop if it is async, otherwise in a thread. If
-        it raises, the exception is logged and the response stays the same.
-
-        :param func: the function.
-        :returns: ``func`` itself, unchanged.
-        """
-        self._passed.append(func)
-        return func
-
-    def heartbeat_failed(self, func: F) -> F:
-        """Call a function when a heartbeat fails; a decorator.
-
-        The parameters are those of :meth:`dockerflow.fastapi.Dockerflow.heartbeat_passed`.
-        """
-        self._failed.append(func)
-        return func
-
-    async def notify_async(self, app: Any, level: int, **extra: str) -> None:
-        """Call the receivers, and log their exceptions."""
-        for receiver in self._failed if level >= ERROR else self._passed:
-            try:
-                if is_async(receiver):
-                    result = receiver(level=level, **extra)
-                else:
-                    result = await run_in_threadpool(receiver, level=level, **extra)
-                if inspect.isawaitable(result):
-                    await result
-            except Exception:
-                self.logger.exception("The heartbeat receiver %r raised an exception", receiver)
-
 
 class DockerflowMiddleware(StateObserver):
     """Observe requests, and answer probes before any other middleware can refuse them.
@@ -162,16 +123,13 @@ async def _answer_probes(app: ASGIApp, scope: Scope, receive: Receive, send: Sen
 
 async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
     app, accept = scope["app"], Headers(scope=scope).get("accept", "")
-    reply = await extension_of(app).answer_probe_async(app, _path(scope), scope["method"], accept)
+    reply = await extension_of(app).answer_probe_async(
+        app, path_below_mount(scope), scope["method"], accept
+    )
     assert reply is not None
     await to_response(reply)(scope, receive, send)
 
 
 def _is_probe(scope: Scope) -> bool:
     app = scope["app"]
-    return extension_of(app).is_probe(app, _path(scope))
-
-
-def _path(scope: Scope) -> str:
-    """Return the path of a request without the prefix of a mount."""
-    return str(scope["path"]).removeprefix(scope.get("root_path", "").rstrip("/"))
+    return extension_of(app).is_probe(app, path_below_mount(scope))

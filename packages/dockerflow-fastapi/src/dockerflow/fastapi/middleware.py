@@ -62,6 +62,7 @@ class StateObserver(RequestObserver):
         if self.records and not observation.is_recorded:
             observation.is_recorded = True
             observation.logger = self.logger
+        self._add_fields_at_end(observation, scope)
         if not self.identifies:
             await self.app(scope, receive, send)
             return
@@ -79,15 +80,20 @@ class StateObserver(RequestObserver):
             scope, self.settings, has_id=self.identifies, logger=self.logger
         )
         observation.is_recorded = self.records
+        self._add_fields_at_end(observation, scope)
         return observation
 
-    def finish(self, observation: RequestObservation, scope: Scope) -> None:
-        """Finish the observation with the fields that the application adds."""
-        if observation.is_recorded and not observation.finished:
-            extension = extension_of(self._application)
-            make = functools.partial(extension.summary_extra, Request(scope))
-            observation.update_fields(make, log)
-        super().finish(observation, scope)
+    def _add_fields_at_end(self, observation: RequestObservation, scope: Scope) -> None:
+        if scope["type"] != "http":
+            return
+        extension = extension_of(self._application)
+
+        def add_fields() -> None:
+            observation.update_fields(lambda: extension.summary_extra(Request(scope)), log)
+
+        # An outer middleware of this module has added them already. An outer dockerflow.asgi
+        # comes after them, so its uid is used.
+        observation.at_end = {"summary_extra": add_fields, **observation.at_end}
 
 
 class RequestIdMiddleware(StateObserver):

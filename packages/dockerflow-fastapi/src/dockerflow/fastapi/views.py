@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
-import inspect
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from anyio import from_thread
 from fastapi import APIRouter, HTTPException
@@ -21,9 +19,11 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from dockerflow import version as version_json
-from dockerflow.endpoints import ERROR_PATH, HEARTBEAT, PROBES, Endpoints, Path, Reply
+from dockerflow.endpoints import ERROR_PATH, HEARTBEAT, PROBES, AsyncEndpoints, Path, Reply
 from dockerflow.logging.asgi import OBSERVATION
 from dockerflow.logging.request import RequestObservation, loaded_identity
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +36,10 @@ def get_version(root: str | os.PathLike[str]) -> dict[str, Any] | None:
     return version_json.get_version(root)
 
 
-class StateEndpoints(Endpoints):
+class StateEndpoints(AsyncEndpoints):
     """Endpoints and summaries of an application whose settings are attributes of ``app.state``."""
 
     logger = logger
-    runs_on_loop = True
     lbheartbeat_reply: ClassVar[Reply] = Reply(200, b'{"status": "ok"}', "application/json")
 
     def get_setting(self, app: Any, name: str, default: Any = None) -> Any:
@@ -56,21 +55,9 @@ class StateEndpoints(Endpoints):
         """Read the ``version.json`` of a directory by this module's ``get_version``."""
         return get_version(directory)
 
-    async def version_async(self, app: Any) -> Reply:
-        """Answer ``/__version__``: on the event loop for an async callback, else in a thread."""
-        if is_async(self._version_callback):
-            return await super().version_async(app)
-        return await run_in_threadpool(self.version, app)
-
-    async def heartbeat_async(
-        self, app: Any, group: str | None = None, accept: str = "", *, slash: bool = False
-    ) -> Reply:
-        """Answer ``/__heartbeat__``; under trio the checks run as in a sync framework."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:  # the registry runs async checks as asyncio tasks
-            return await run_in_threadpool(self.heartbeat, app, group, accept, slash=slash)
-        return await super().heartbeat_async(app, group, accept, slash=slash)
+    async def run_in_thread(self, func: Callable[[], T]) -> T:
+        """Call a function that may block, under asyncio or trio, and return its result."""
+        return await run_in_threadpool(func)
 
     def notify(self, app: Any, level: int, **extra: str) -> None:
         """Call the receivers, from a thread that the event loop has started."""
@@ -112,13 +99,6 @@ def extension_of(app: object) -> StateEndpoints:
     """Return the extension of an application, or a default one if it uses only the router."""
     extension = getattr(getattr(app, "state", None), "dockerflow", None)
     return extension if isinstance(extension, StateEndpoints) else _without_extension
-
-
-def is_async(func: object) -> bool:
-    """Return whether a callable is defined with ``async def``."""
-    return inspect.iscoroutinefunction(func) or (
-        callable(func) and inspect.iscoroutinefunction(func.__call__)
-    )
 
 
 def to_response(reply: Reply) -> Response:

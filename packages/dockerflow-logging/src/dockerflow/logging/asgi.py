@@ -25,7 +25,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+# It takes Scope, Receive and Send, for which Falcon, Litestar and Quart have types of their own.
+ASGIApplication = Callable[..., Awaitable[None]]
 Finish = Callable[[], None]
 
 OBSERVATION = "dockerflow.observation"
@@ -87,7 +88,7 @@ class RequestObserver:
         if scope["type"] == "http" and not observation.finished:
             if observation.code is None and not observation.client_left:
                 observation.code = 500  # as a server answers then
-            self.finish(observation, scope)
+            observation.finish()
 
     async def join(
         self, observation: RequestObservation, scope: Scope, receive: Receive, send: Send
@@ -98,10 +99,6 @@ class RequestObserver:
     def observe(self, scope: Scope) -> RequestObservation:
         """Return a new observation of the request or websocket."""
         return observation_of(scope, self.settings, logger=self.logger)
-
-    def finish(self, observation: RequestObservation, scope: Scope) -> None:
-        """Finish the observation of a request; called once. Subclasses may extend this."""
-        observation.finish()
 
 
 class _Exchange:
@@ -195,6 +192,11 @@ def observation_of(
         has_id=has_id,
         logger=logger,
     )
+
+
+def path_below_mount(scope: Scope) -> str:
+    """Return the path of a request without the prefix under which its application is mounted."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", "").rstrip("/"))
 
 
 def header_getter(scope: Scope) -> Callable[[str], str | None]:

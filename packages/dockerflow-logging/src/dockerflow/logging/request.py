@@ -178,6 +178,8 @@ class RequestObservation:
     :ivar finished: whether the request has ended.
     :ivar client_left: whether the client disconnected before the response ended.
     :ivar is_recorded: whether to write a summary; True by default.
+    :ivar at_end: functions that are called before the summary is written, to add fields to it, by a
+        name.
     """
 
     def __init__(
@@ -203,6 +205,7 @@ class RequestObservation:
         self.error: BaseException | None = None
         self.finished = False
         self.is_recorded = True
+        self.at_end: dict[str, Callable[[], None]] = {}
         self.is_websocket = (get_header("Upgrade") or "").lower() == "websocket"
         self.logger = logger
         self._is_head = method == "HEAD"
@@ -255,6 +258,33 @@ class RequestObservation:
             self.fields = dict(make())
         except Exception:
             logger.exception("Can't get the request summary's fields; it is logged without them")
+
+    def add_at_end(
+        self,
+        makers: Mapping[str, Callable[[Any], Any] | None],
+        request: Any,
+        logger: logging.Logger,
+    ) -> None:
+        """Add fields to the summary when the request ends.
+
+        A later call for the same field replaces its function.
+
+        :param makers: for each field, a function that takes the request and returns the value, or
+            None to add no field. If it raises, the exception is logged.
+        :param request: the argument of the functions, such as an ASGI scope.
+        :param logger: the adapter's logger.
+        """
+
+        def add(name: str, make: Callable[[Any], Any]) -> None:
+            def fields() -> dict[str, Any]:
+                value = make(request)
+                return {**self.fields, name: "" if value is None else value}
+
+            self.update_fields(fields, logger)
+
+        for name, make in makers.items():
+            if make is not None:
+                self.at_end[name] = functools.partial(add, name, make)
 
     # ------------------------------------------------------------------ events
 
@@ -332,6 +362,7 @@ class RequestObservation:
         self.finished = True
         with harmless(REQUEST_SUMMARY):
             self._write()
+        self.at_end.clear()  # they refer to the request, and it to this observation
 
     # ------------------------------------------------------------------ the summary
 
@@ -340,6 +371,8 @@ class RequestObservation:
             return
         if self.is_websocket and self.code is None and self.error is None:
             return  # it was accepted, and no response was sent
+        for add_fields in self.at_end.values():
+            add_fields()
         code, error, errno = self.code, self.error, 0
         if self.client_left:
             error = None  # it only reports that, like Starlette's ClientDisconnect

@@ -52,11 +52,16 @@ class RequestObserver:
         observation = environ[OBSERVATION] = self.observe(environ)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            code_before = observation.code
             header = observation.response_started(status, (name for name, _ in headers))
             if header is not None:
                 headers = [*headers, header]
             # Some middleware takes only two arguments, so pass the last one only if it is given.
-            write = start_response(status, headers, *([exc_info] if exc_info else []))
+            try:
+                write = start_response(status, headers, *([exc_info] if exc_info else []))
+            except BaseException:
+                observation.code = code_before  # this response is not sent
+                raise
             observation.headers_sent()  # the application's context is still there, for log filters
             return write
 
