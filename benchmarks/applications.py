@@ -21,6 +21,7 @@ from wsgiref.util import setup_testing_defaults
 
 from dockerflow.checks import register
 
+from . import by_hand
 from .timing import Work
 
 Checks = Sequence[Callable[..., Any]]
@@ -138,6 +139,37 @@ def _sanic(path: str, package: str, checks: Checks = ()) -> Work:
     return _served_by_sanic(app, path)
 
 
+def _bare_wsgi(path: str, package: str, checks: Checks = ()) -> Work:
+    from dockerflow.wsgi import Dockerflow
+
+    def app(environ: object, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
+        return [b"hello"]
+
+    if package == "by_hand":
+        by_hand.setup()
+        return _wsgi(by_hand.WSGIMiddleware(app), path)
+    return _wsgi(Dockerflow(app) if package else app, path)
+
+
+def _bare_asgi(path: str, package: str, checks: Checks = ()) -> Work:
+    from dockerflow.asgi import Dockerflow
+
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"5")]
+
+    async def app(scope: object, receive: object, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    if package == "by_hand":
+        by_hand.setup()
+        return _asgi(by_hand.ASGIMiddleware(app), path)
+    if package == "asgi_correlation_id":
+        peer: Any = import_module(package)
+        return _asgi(peer.CorrelationIdMiddleware(app), path)
+    return _asgi(Dockerflow(app) if package else app, path)
+
+
 # Each builds an application with a package (dockerflow, a similar one, or "" for none) and with
 # heartbeat checks, and returns a function that requests a path.
 APPLICATIONS: dict[str, Callable[..., Work]] = {
@@ -146,6 +178,8 @@ APPLICATIONS: dict[str, Callable[..., Work]] = {
     "django_wsgi": partial(_django, is_async=False),
     "django_asgi": partial(_django, is_async=True),
     "sanic": _sanic,
+    "wsgi": _bare_wsgi,
+    "asgi": _bare_asgi,
 }
 
 
@@ -168,7 +202,8 @@ def _wsgi(app: Any, path: str) -> Work:
         for _ in range(count):
             body = app({**base, "wsgi.input": io.BytesIO()}, start_response)
             b"".join(body)
-            body.close()
+            if hasattr(body, "close"):
+                body.close()
             assert statuses.pop() == "200 OK"
 
     return ask

@@ -90,6 +90,14 @@ ROWS = (
         for ours, peer, title in (
             ("fastapi.request", "asgi_correlation_id", "FastAPI: asgi-correlation-id"),
             ("django_wsgi.request", "django_guid", "Django WSGI: django-guid"),
+            ("asgi.request", "asgi_correlation_id", "bare ASGI: asgi-correlation-id"),
+        )
+    ),
+    *(
+        Row("Other packages", f"added to a request, {title} (a line alone)", ours, "by_hand")
+        for ours, title in (
+            ("wsgi.request", "bare WSGI: logging middleware by hand"),
+            ("asgi.request", "bare ASGI: logging middleware by hand"),
         )
     ),
 )

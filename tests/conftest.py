@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 # Files of a framework have its name, and are ignored if its adapter is not installed.
 collect_ignore_glob = [
     f"*/test_{name}{ending}"
-    for name in ("django", "fastapi", "flask", "sanic", "celery")
+    for name in ("django", "fastapi", "flask", "sanic", "celery", "wsgi", "asgi")
     if find_spec(f"dockerflow.{name}") is None
     for ending in (".py", "_*.py")
 ]

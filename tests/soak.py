@@ -35,6 +35,8 @@ SERVERS: dict[str, Sequence[str]] = {
     "fastapi": (*UVICORN, f"{EXAMPLES}/fastapi", "--factory", "app:create_app"),
     "flask": (*GUNICORN, f"{EXAMPLES}/flask", "app:create_app()"),
     "sanic": (f"{EXAMPLES}/sanic/app.py",),
+    "wsgi": (*GUNICORN, f"{EXAMPLES}/wsgi", "app:create_app()"),
+    "asgi": (*UVICORN, f"{EXAMPLES}/asgi", "--factory", "app:create_app"),
 }
 # In ten minutes 100,000 requests and 10,000 heartbeats. One in ten uses the database.
 RATE = 110_000 / 600

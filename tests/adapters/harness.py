@@ -116,6 +116,9 @@ class Framework:
     :param decoded_path: whether the application sees a path without its percent-escapes.
     :param longest_header: the length of the longest header value that is accepted.
     :param crash_page_has_id: whether the page of an unhandled exception passes through the adapter.
+    :param wrong_method_status: the status of a page that doesn't accept the method.
+    :param propagates: whether the adapter sees an unhandled exception, not only its page.
+    :param cut_message: the text of ``RuntimeError("cut")`` after it has left the application.
     :param async_callbacks: whether a version callback may be async.
     """
 
@@ -127,10 +130,13 @@ class Framework:
     decoded_path: bool = True
     longest_header: int = 100_000
     crash_page_has_id: bool = True
+    wrong_method_status: int = 405
+    propagates: bool = True
+    cut_message: str = "cut"
     async_callbacks: bool = True
 
 
-FRAMEWORKS = ("flask", "sanic", "fastapi", "django")
+FRAMEWORKS = ("flask", "sanic", "fastapi", "django", "wsgi", "asgi")
 
 
 def installed_frameworks() -> list[Framework]:
@@ -184,6 +190,8 @@ class WSGIApp:
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+            if exc_info and chunks:  # the headers have been sent
+                raise exc_info[1].with_traceback(exc_info[2])
             started[:] = [(status, headers)]
             return chunks.append
 
@@ -276,14 +284,14 @@ class ASGIApp:
             "state": {},
         }
         requests = [{"type": "http.request", "body": body, "more_body": False}]
-        gone = asyncio.Event()
+        gone, ended = asyncio.Event(), asyncio.Event()
         start: dict[str, Any] = {}
         chunks: list[bytes] = []
 
         async def receive() -> dict[str, Any]:
             if requests:
                 return requests.pop()
-            await gone.wait()
+            await ended.wait()
             return {"type": "http.disconnect"}
 
         async def send(message: dict[str, Any]) -> None:
@@ -291,10 +299,13 @@ class ASGIApp:
                 raise OSError("the client has gone away")
             if message["type"] == "http.response.start":
                 start.update(message)
-            elif message.get("body") and method != "HEAD":  # which servers don't send
+                return
+            if message.get("body") and method != "HEAD":  # which servers don't send
                 chunks.append(message["body"])
                 if len(chunks) == options.get("read"):
                     gone.set()
+            if gone.is_set() or not message.get("more_body"):
+                ended.set()
 
         error: BaseException | None = None
         try:

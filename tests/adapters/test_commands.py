@@ -95,6 +95,25 @@ app.config.DOCKERFLOW_HEARTBEAT_GROUPS = {{"gate": ["warns"]}}
 {REGISTERED}
 {ON_ONE_LOOP}
 """,
+    "wsgi": f"""
+import asyncio
+from dockerflow.wsgi import Dockerflow
+{CHECKS}
+settings = {{"DOCKERFLOW_HEARTBEAT_SHOW_DETAILS": False}}
+settings["DOCKERFLOW_HEARTBEAT_GROUPS"] = {{"gate": ["warns"]}}
+dockerflow = application = Dockerflow(print, settings=settings)
+{REGISTERED}
+""",
+    "asgi": f"""
+import asyncio
+from dockerflow.asgi import Dockerflow
+{CHECKS}
+settings = {{"DOCKERFLOW_HEARTBEAT_SHOW_DETAILS": False}}
+settings["DOCKERFLOW_HEARTBEAT_GROUPS"] = {{"gate": ["warns"]}}
+dockerflow = application = Dockerflow(print, settings=settings)
+{REGISTERED}
+{ON_ONE_LOOP}
+""",
 }
 MODULE = ("-m", "dockerflow.checks")
 COMMANDS = [
@@ -102,6 +121,7 @@ COMMANDS = [
     ("flask", ("-m", "flask", "--app", "service", "heartbeat")),
     *((name, (*MODULE, "service:app")) for name in ("flask", "fastapi", "sanic")),
     *((name, (*MODULE, "service:dockerflow")) for name in ("flask", "fastapi", "sanic")),
+    *((name, (*MODULE, "service:application")) for name in ("wsgi", "asgi")),
 ]
 each_command = pytest.mark.parametrize(
     ("framework", "command"),
@@ -131,9 +151,9 @@ def test_heartbeat(tmp_path: pathlib.Path, framework: str, command: tuple[str, .
     title, *rows = done.stdout.splitlines()
     assert title.split() == ["status", "check", "time", "message"]
     said = {row.split()[1]: (row.split()[0], row.partition(" ms")[2].strip()) for row in rows}
-    in_context = {"django": (), "flask": ("in_context",)}.get(framework, ("first", "second"))
+    more = {"django": (), "wsgi": (), "flask": ("in_context",)}.get(framework, ("first", "second"))
     assert said == {
-        **dict.fromkeys(in_context, ("ok", "")),
+        **dict.fromkeys(more, ("ok", "")),
         "warns": ("warning", "soon"),
         "fails": ("error", "now"),
         "hangs": ("error", "dockerflow.health.E013: still running after 0.1 s"),

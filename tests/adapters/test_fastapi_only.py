@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import io
 import itertools
 import json
@@ -11,6 +13,7 @@ import os
 import pathlib
 import sys
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +37,9 @@ from dockerflow.checks import CheckRegistry
 from dockerflow.fastapi import Dockerflow, router
 from dockerflow.fastapi.middleware import MozlogRequestSummaryLogger, RequestIdMiddleware
 from dockerflow.logging import request_id_context
-from tests.adapters.apps.fastapi import new_fastapi, new_starlette
+from dockerflow.logging.asgi import OBSERVATION, RequestObserver
+from tests.adapters.apps.fastapi import new_fastapi
+from tests.adapters.apps.wrapped.starlette import new_starlette
 from tests.adapters.conftest import Log, Serve
 from tests.adapters.harness import ASGIApp, Teapot
 
@@ -449,6 +454,59 @@ def test_summary_extra(app: FastAPI, serve: Serve, log: Log, mounted: bool) -> N
     Extended(app, registry=CheckRegistry())
     serve(app).request(path, headers={**ABC, "X-User": "ann"})
     assert seen(log, "tenant", "uid", "path", "id") == [("acme", "ann", path, "abc")]
+
+
+@pytest.mark.parametrize(("outer", "uid"), [({}, "ann"), ({"uid": lambda scope: "ada"}, "ada")])
+def test_fields_within_an_observer(
+    app: FastAPI, serve: Serve, log: Log, outer: dict[str, Callable[[Scope], str]], uid: str
+) -> None:
+    """Within another observer, a summary has the fields of both; the outer one's are used last."""
+
+    @app.get("/tenant")
+    def tenant(request: Request) -> None:
+        request.state.tenant = "acme"
+
+    async def add(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope[OBSERVATION].add_at_end(outer, scope, logging.getLogger())
+        await app(scope, receive, send)
+
+    Extended(app, registry=CheckRegistry())
+    serve(RequestObserver(add)).request("/tenant", headers={**ABC, "X-User": "ann"})
+    assert seen(log, "tenant", "uid", "id") == [("acme", uid, "abc")]
+
+
+def test_fields_are_made_once(app: FastAPI, serve: Serve, log: Log) -> None:
+    """However many middlewares join a request, its fields are made once."""
+    dockerflow = Extended(app, registry=CheckRegistry())
+    made = mock.Mock(return_value={"made": True})
+    app.add_middleware(MozlogRequestSummaryLogger)
+    with mock.patch.object(dockerflow, "summary_extra", made):
+        serve(app).request("/")
+    made.assert_called_once()
+    assert seen(log, "made") == [(True,)]
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_a_request_is_freed_when_it_ends(app: FastAPI, kind: str) -> None:
+    """What a request holds, such as an uploaded file, does not wait for the garbage collector."""
+    upload = io.BytesIO()
+    alive = weakref.ref(upload)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if kind == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body"})
+
+    observed = MozlogRequestSummaryLogger(RequestIdMiddleware(answer))
+    scope = {"type": kind, "method": "GET", "path": "/", "headers": [], "app": app}
+    gc.disable()
+    try:
+        asyncio.run(observed(scope | {"upload": upload}, mock.AsyncMock(), mock.AsyncMock()))
+        del upload
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def test_fields_that_fail(app: FastAPI, serve: Serve, log: Log) -> None:

@@ -31,7 +31,7 @@ from dockerflow import checks
 from dockerflow.checks import CheckRegistry
 from dockerflow.flask import Dockerflow, signals
 from dockerflow.logging import request_id_context
-from tests.adapters.apps.flask import new_app
+from tests.adapters.apps.wrapped.flask import new_app
 from tests.adapters.conftest import Log
 from tests.adapters.harness import Teapot, WSGIApp, environ_of
 

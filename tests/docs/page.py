@@ -44,11 +44,16 @@ PATIENCE = 60  # seconds
 
 NOT_RUN = re.compile(r"docker |git |(python3 -m )?(pip|hatch) ")  # what they need, tests have not
 SERVER = re.compile(
-    r"(\w+=\S+ )*(celery|daphne|granian|gunicorn|hypercorn|sanic|uvicorn|flask .*run"
-    r"|python server\.py|python manage\.py runserver)\b"
+    r"(\w+=\S+ )*(celery|daphne|granian|gunicorn|hypercorn|sanic|uvicorn|uwsgi"
+    r"|waitress-serve|flask .*run|python server\.py|python manage\.py runserver)\b"
 )
 
-FRAMEWORKS = ("Django", "FastAPI", "Flask", "Sanic")
+FRAMEWORKS = (
+    *("Django", "FastAPI", "Flask", "Sanic"),
+    *("Bottle", "Falcon", "Pyramid"),  # WSGI
+    *("BlackSheep", "Litestar", "Quart", "Starlette"),  # ASGI
+    "No framework",
+)
 TAB = re.compile(r"^(:{3,})\{tab-item\} (.+)\n(?:.*\n)*?\1$", re.MULTILINE)
 
 # What differs from run to run, or from machine to machine.

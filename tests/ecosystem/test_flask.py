@@ -33,7 +33,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dockerflow.checks import CheckRegistry
 from dockerflow.flask import Dockerflow
-from tests.adapters.apps.flask import new_app
+from tests.adapters.apps.wrapped.flask import new_app
 from tests.adapters.harness import WSGIApp
 from tests.ecosystem.conftest import Serve
 from tests.servers.web import WebServer

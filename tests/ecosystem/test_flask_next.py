@@ -13,7 +13,7 @@ from flask import Flask, g
 from dockerflow.checks import CheckRegistry
 from dockerflow.flask import Dockerflow
 from dockerflow.logging import request_id_context
-from tests.adapters.apps.flask import new_app
+from tests.adapters.apps.wrapped.flask import new_app
 from tests.adapters.harness import WSGIApp
 from tests.ecosystem.apps.flask_next import FLASK_3_2
 
@@ -23,7 +23,7 @@ ABC = {"X-Request-ID": "abc"}
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Flask:
     """An application of the next Flask, without our extension."""
-    monkeypatch.setattr("tests.adapters.apps.flask.Flask", FLASK_3_2)
+    monkeypatch.setattr("tests.adapters.apps.wrapped.flask.Flask", FLASK_3_2)
     return new_app()
 
 

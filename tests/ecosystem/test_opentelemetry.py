@@ -29,7 +29,8 @@ import dockerflow.fastapi
 import dockerflow.flask
 import dockerflow.sanic
 from dockerflow.logging import TraceContextLogFilter, configure, dict_config
-from tests.adapters.apps import django, fastapi, flask, sanic
+from tests.adapters.apps import django, fastapi, sanic
+from tests.adapters.apps.wrapped import flask
 from tests.adapters.harness import ASGIApp, Options, RunningApp, WSGIApp
 
 PATHS = ("/id", "/status/503", "/missing", "/redirect", "/handled", "/boom")

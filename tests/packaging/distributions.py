@@ -8,6 +8,7 @@ import tomllib
 from typing import Any
 
 ROOT = pathlib.Path(__file__).parents[2]
+REPOSITORY = "https://github.com/dockerflow/dockerflow-python"
 
 # Scripts that run the built-in checks on an empty SQLite, and store their ``statuses``.
 
@@ -57,13 +58,21 @@ extension = Dockerflow(Sanic("service"), db=create_engine("sqlite://"), migrate=
 statuses = run_checks(extension.checks.items()).statuses
 """
 
+CHECK_ANY = """
+from sqlalchemy import create_engine
+from dockerflow.checks import run_checks
+from dockerflow.{leaf} import Dockerflow
+extension = Dockerflow(print, db=create_engine("sqlite://"), migrate="alembic.ini")
+statuses = run_checks(extension.checks.items()).statuses
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Distribution:
     """One distribution.
 
     :ivar leaves: the packages that it has under ``dockerflow``.
-    :ivar framework: the distribution that it requires besides core and logging.
+    :ivar framework: the distribution that it requires besides core and logging, if any.
     :ivar imports: the top-level modules of that distribution which its modules import.
     :ivar check: a script that runs its built-in checks, as above.
     :ivar migrations: the status of the check of migrations in that script.
@@ -144,6 +153,13 @@ ADAPTERS = (
         framework="sanic",
         imports=frozenset({"sanic", "sanic_ext"}),  # the other one, if it is installed
         check=CHECK_SANIC,
+    ),
+    Distribution("dockerflow-wsgi", ("wsgi",), check=CHECK_ANY.format(leaf="wsgi")),
+    Distribution(
+        "dockerflow-asgi",
+        ("asgi",),
+        imports=frozenset({"trio"}),  # if the server runs on it
+        check=CHECK_ANY.format(leaf="asgi"),
     ),
 )
 CELERY = Distribution(

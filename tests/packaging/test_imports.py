@@ -51,7 +51,7 @@ def test_it_imports_what_it_requires_and_no_more(distribution: Distribution) -> 
 
     No package imports a private name of another one.
     """
-    others = own(CORE, LOGGING) - own(distribution) if distribution.framework else set[str]()
+    others = own(CORE, LOGGING) if distribution not in (CORE, LOGGING) else set[str]()
     allowed = STANDARD | own(distribution) | distribution.imports | LIBRARIES_OF_EXTRAS | others
     for path in distribution.source.rglob("*.py"):
         names = set(imported(path))

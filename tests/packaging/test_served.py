@@ -18,6 +18,7 @@ from tests.servers.web import WebServer
 # How to pass each command of a README its port, if it has a way.
 PORTS = {
     "flask": ["--port", "{port}"],
+    "gunicorn": ["--bind", "127.0.0.1:{port}"],
     "python3": ["{port}"],  # Django's runserver
     "sanic": ["--port", "{port}", "--single-process"],  # in one process, which the test can stop
     "uvicorn": ["--port", "{port}"],

@@ -42,10 +42,16 @@ def test_one_summary(server: WebServer, path: str, status: int, code: int, errno
     """However a request ends, it has one summary, with the id of the response."""
     rid = f"one{path}"
     answer = server.get(path, rid)
-    assert answer.startswith(b"HTTP/1.1 %d" % status)
+    app = server.words[-1].split(":")[0].removeprefix("tests.servers.apps.")
+    raised = app in ("wsgi", "asgi") and path == "/__error__"  # raised to the server
     # Starlette creates the page of an unhandled exception outside of all middleware.
-    has_id = not (code == 500 and server.words[-1].startswith("tests.servers.apps.fastapi"))
-    assert (b"x-request-id: %s\r\n" % rid.encode().lower() in answer.lower()) is has_id
+    has_id = not raised and not (code == 500 and app == "fastapi")
+    if answer:
+        assert answer.startswith(b"HTTP/1.1 %d" % status)
+        assert (b"x-request-id: %s\r\n" % rid.encode().lower() in answer.lower()) is has_id
+    else:  # uWSGI, and Granian if it has sent nothing yet, close the connection on an exception
+        assert server.words[1] == "granian" or "pyuwsgi" in server.words[1]
+        assert raised or path == "/stream-fails"
     fields = server.summary(rid)
     assert (fields["code"], fields["errno"], fields["path"]) == (code, errno, path)
 
@@ -68,6 +74,8 @@ def test_spellings_of_a_path(server: WebServer) -> None:
         "/;a/__lbheartbeat__",
         "/a//__lbheartbeat__",
     ]
+    if "pyuwsgi" in server.words[1]:  # which resolves dots before anybody sees them
+        spelled += ["/./__lbheartbeat__", "/a/../__lbheartbeat__"]
     answered = {path for path in (*spelled, *others) if b" 200 " in server.get(path)[:15]}
     assert answered <= set(spelled)
     decodes = not server.words[1].endswith(".sanic")

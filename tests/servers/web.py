@@ -24,11 +24,13 @@ class WebServer(Server):
     """A web server.
 
     :param words: the arguments of ``python``, with ``{port}`` in place of the port.
+    :param prefix: the start of all paths.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], prefix: str = "") -> None:
         super().__init__()
         self.words = words
+        self.prefix = prefix
         python_path = f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"
         self.environ = {**self.environ, "PYTHONPATH": python_path, "PYTHONUNBUFFERED": "1"}
 
@@ -38,7 +40,7 @@ class WebServer(Server):
 
     def ready(self) -> bool:
         """Return whether the application answers."""
-        return self.get("/__lbheartbeat__").startswith(b"HTTP/1.1 200")
+        return self.get(f"{self.prefix}/__lbheartbeat__").startswith(b"HTTP/1.1 200")
 
     def get(self, path: str, request_id: str = "ready", method: str = "GET") -> bytes:
         """Send a request on a connection of its own, and return the whole response."""
@@ -56,7 +58,9 @@ class WebServer(Server):
 
     def lines(self, rid: str | None = None) -> list[dict[str, Any]]:
         """Return the mozlog lines so far, of one request or of all."""
-        lines = [line for line in self.log.splitlines() if line.startswith("{")]
+        # What is being written just now has no end yet.
+        written = self.log.rpartition("\n")[0]
+        lines = [line for line in written.splitlines() if line.startswith("{")]
         parsed = [json.loads(line, parse_constant=pytest.fail) for line in lines]
         return [each for each in parsed if rid is None or each["Fields"].get("rid") == rid]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sqlite3
@@ -26,14 +27,21 @@ class Core(Endpoints):
 
 INSTALLED = [name for name in FRAMEWORKS if importlib.util.find_spec(f"dockerflow.{name}")]
 ADAPTERS = [importlib.import_module(f"dockerflow.{name}") for name in INSTALLED]
-EXTENSIONS = [Core, *(each.Dockerflow for each in ADAPTERS if hasattr(each, "Dockerflow"))]
+EXTENSIONS: dict[str, Any] = {
+    "core": Core,
+    **{each.__name__: each.Dockerflow for each in ADAPTERS if hasattr(each, "Dockerflow")},
+}
+for name in ("dockerflow.wsgi", "dockerflow.asgi"):  # they wrap an application
+    if name in EXTENSIONS:
+        EXTENSIONS[name] = functools.partial(EXTENSIONS[name], print)
+each_extension = pytest.mark.parametrize("extension", EXTENSIONS.values(), ids=EXTENSIONS)
 
 CLIENT = r"a client, such as redis\.Redis\.from_url"
 ENGINE = r"an engine, such as sqlalchemy\.create_engine"
 ALEMBIC = "a Flask-Migrate extension, an alembic.config.Config"
 
 
-@pytest.mark.parametrize("extension", EXTENSIONS, ids=lambda each: each.__module__)
+@each_extension
 @pytest.mark.parametrize(
     ("argument", "value", "shown", "remedy"),
     [
@@ -66,7 +74,7 @@ def test_a_wrong_argument(
     assert "hunter2" not in str(e.value)
 
 
-@pytest.mark.parametrize("extension", EXTENSIONS, ids=lambda each: each.__module__)
+@each_extension
 def test_a_list_given_as_text(extension: Any) -> None:
     """A text of silenced ids is one id, or several separated by commas."""
     given = extension(silenced_checks="acme.E001, acme.E002")

@@ -6,7 +6,7 @@ import sys
 import warnings
 from importlib.metadata import distributions
 
-NAMES = ("core", "logging", "django", "flask", "sanic", "fastapi", "celery")
+NAMES = ("core", "logging", "django", "flask", "sanic", "fastapi", "wsgi", "asgi", "celery")
 
 
 def warn_if_installed() -> None:
