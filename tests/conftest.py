@@ -21,7 +21,7 @@ collect_ignore_glob = [
 if find_spec("gevent") is None and find_spec("eventlet") is None:
     collect_ignore_glob.append("ecosystem/test_*.py")
 
-pytest_plugins = ["tests.packaging.fixtures", "tests.services.fixtures"]
+pytest_plugins = ["pytester", "tests.packaging.fixtures", "tests.services.fixtures"]
 
 # No deadline: a test that fails on a busy machine says nothing about the code.
 settings.register_profile(

@@ -10,7 +10,9 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
+import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -24,6 +26,7 @@ from tests.services.servers import Server
 
 FOLDER = pathlib.Path(__file__).parent
 STATIC = FOLDER.parent / "_static"
+LOG_TITLE = "The log of a service in a terminal"
 
 # Background, foreground, the eight terminal colours, then the bright ones.
 THEMES = {
@@ -55,7 +58,7 @@ THEMES = {
 # Rich's own template draws a window frame and loads a font from the network.
 SVG = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">
-<title>The log of a service in a terminal</title>
+<title>TITLE</title>
 <style>
 .{unique_id}-matrix {{
   font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
@@ -102,8 +105,34 @@ class Shop(Server):
             return str(error.read(), "utf-8")
 
 
-def draw_console(log: str) -> None:
-    """Draw the lines of a log as they look in a terminal."""
+class Checked(Server):
+    """The service that docs/check.md shows."""
+
+    def command(self) -> list[str]:
+        """Return the command line."""
+        page = (FOLDER.parent / "check.md").read_text()
+        source = page.partition(":caption: server.py\n")[2].partition("```")[0]
+        return ["env", f"PORT={self.port}", sys.executable, "-c", source]
+
+    def ready(self) -> bool:
+        """Return whether it takes requests."""
+        socket.create_connection(("127.0.0.1", self.port), 1).close()
+        return True
+
+    def check(self) -> str:
+        """Return what dockerflow-check prints on a terminal with colours."""
+        done = subprocess.run(
+            [sys.executable, "-m", "dockerflow.check", "http", f"http://127.0.0.1:{self.port}"],
+            env={**os.environ, "FORCE_COLOR": "1", "COLUMNS": "104", "GITHUB_ACTIONS": ""},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        return done.stdout
+
+
+def draw_console(log: str, picture: str = "console", title: str = LOG_TITLE) -> None:
+    """Draw what a program prints as it looks in a terminal."""
     lines = Text.from_ansi(log.strip())
     lines.no_wrap = True
     width = max(line.cell_len for line in lines.split())
@@ -111,9 +140,9 @@ def draw_console(log: str) -> None:
         with open(os.devnull, "w") as nothing:
             console = Console(record=True, width=width + 3, file=nothing, color_system="standard")
             console.print(lines)
-        template = SVG.replace("BACKGROUND", theme.background_color.hex)
-        picture = console.export_svg(theme=theme, code_format=template, unique_id=name)
-        (STATIC / f"console-{name}.svg").write_text(re.sub(r"\s+\n", "\n", picture))
+        template = SVG.replace("BACKGROUND", theme.background_color.hex).replace("TITLE", title)
+        drawn = console.export_svg(theme=theme, code_format=template, unique_id=name)
+        (STATIC / f"{picture}-{name}.svg").write_text(re.sub(r"\s+\n", "\n", drawn))
 
 
 def photograph(page: str) -> None:
@@ -141,7 +170,14 @@ def photograph(page: str) -> None:
 
 
 def main() -> None:
-    """Run the service, call it, and draw what it prints."""
+    """Run the services, call them, and draw what is printed."""
+    checked = Checked()
+    checked.start()
+    try:
+        found = checked.check()
+    finally:
+        checked.close()
+    draw_console(found, "check", "What dockerflow-check finds, in a terminal")
     shop = Shop()
     shop.start()
     try:

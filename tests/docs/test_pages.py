@@ -32,6 +32,7 @@ ANY_FRAMEWORK = {DOCS / "guides" / "asgi.md", DOCS / "guides" / "wsgi.md"}
 SCHEMAS = {
     "compose.yaml": "vendor.compose-spec",
     ".github/workflows/image.yaml": "vendor.github-workflows",
+    ".github/workflows/dockerflow.yaml": "vendor.github-workflows",
     ".circleci/config.yml": "vendor.circle-ci",
     ".gitlab-ci.yml": "vendor.gitlab-ci",
 }

@@ -72,8 +72,11 @@ class Distribution:
     """One distribution.
 
     :ivar leaves: the packages that it has under ``dockerflow``.
-    :ivar framework: the distribution that it requires besides core and logging, if any.
-    :ivar imports: the top-level modules of that distribution which its modules import.
+    :ivar framework: the distribution that it requires besides those of ours, if any.
+    :ivar imports: the top-level modules of all that it requires which its modules import.
+    :ivar libraries: further distributions that it requires.
+    :ivar stands_on: those of ours that it requires.
+    :ivar for_extras: its modules that only work with what an extra installs.
     :ivar check: a script that runs its built-in checks, as above.
     :ivar migrations: the status of the check of migrations in that script.
     """
@@ -82,6 +85,9 @@ class Distribution:
     leaves: tuple[str, ...]
     framework: str | None = None
     imports: frozenset[str] = frozenset()
+    libraries: tuple[str, ...] = ()
+    stands_on: tuple[str, ...] = ("dockerflow-core", "dockerflow-logging")
+    for_extras: frozenset[str] = frozenset()
     check: str = ""
     migrations: str = "info"
 
@@ -103,10 +109,10 @@ class Distribution:
 
     @property
     def modules(self) -> list[str]:
-        """The import names of all its modules."""
+        """The import names of all its modules, but for those for extras."""
         paths = (path.relative_to(self.source.parent) for path in self.source.rglob("*.py"))
         names = (".".join(path.with_suffix("").parts) for path in paths)
-        return sorted(name.removesuffix(".__init__") for name in names)
+        return sorted({name.removesuffix(".__init__") for name in names} - self.for_extras)
 
     @property
     def extras(self) -> list[str]:
@@ -122,8 +128,10 @@ class Distribution:
         return self.name
 
 
-CORE = Distribution("dockerflow-core", ("checks", "endpoints", "health", "probe", "version"))
-LOGGING = Distribution("dockerflow-logging", ("logging",))
+CORE = Distribution(
+    "dockerflow-core", ("checks", "endpoints", "health", "probe", "version"), stands_on=()
+)
+LOGGING = Distribution("dockerflow-logging", ("logging",), stands_on=())
 ADAPTERS = (
     Distribution(
         "dockerflow-django",
@@ -168,7 +176,15 @@ CELERY = Distribution(
     framework="celery",
     imports=frozenset({"billiard", "celery"}),  # Celery requires the other one
 )
-DISTRIBUTIONS = (CORE, LOGGING, *ADAPTERS, CELERY)
+CHECK = Distribution(
+    "dockerflow-check",
+    ("check",),
+    imports=frozenset({"click", "httpx", "pytest", "rich", "yaml"}),
+    libraries=("click", "httpx", "PyYAML", "rich"),
+    stands_on=("dockerflow-core",),
+    for_extras=frozenset({"dockerflow.check.conformance", "dockerflow.check.plugin"}),  # of pytest
+)
+DISTRIBUTIONS = (CORE, LOGGING, *ADAPTERS, CELERY, CHECK)
 
 # What the extras install: importing an adapter imports none of it.
 LIBRARIES_OF_EXTRAS = frozenset(

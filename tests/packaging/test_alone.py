@@ -10,6 +10,7 @@ import pytest
 from tests.packaging.distributions import (
     ADAPTERS,
     CELERY,
+    CHECK,
     CORE,
     DISTRIBUTIONS,
     LIBRARIES_OF_EXTRAS,
@@ -37,22 +38,38 @@ print(json.dumps({{"files": files, "modules": sorted(sys.modules), "prefix": sys
 def test_it_installs_and_imports_only_what_it_needs(
     distribution: Distribution, environment: Environments
 ) -> None:
-    """A distribution installs its framework, if any, core and logging; its modules need no more.
+    """A distribution installs what it requires, of which its modules need no more.
 
     They import without a warning, and come from the wheel.
     """
     alone = environment()
     alone.install(distribution.pinned())
-    expected = {distribution.name}
-    if distribution not in (CORE, LOGGING):
-        expected |= {CORE.name, LOGGING.name}
-    if distribution.framework is not None:
-        framework = environment()
-        framework.install(distribution.framework)
-        expected |= set(framework.installed())
+    expected = {distribution.name, *distribution.stands_on}
+    for name in (distribution.framework, *distribution.libraries):
+        if name is not None:
+            library = environment()
+            library.install(name)
+            expected |= set(library.installed())
     assert set(alone.installed()) == expected
     seen = alone.value(import_all(distribution))
     assert all(file.startswith(seen["prefix"]) for file in seen["files"])
+
+
+@pytest.mark.parametrize("distribution", [*ADAPTERS, CELERY], ids=str)
+def test_the_checker_never_comes_along(
+    distribution: Distribution, environment: Environments
+) -> None:
+    """With all its extras, an adapter installs neither the checker nor what that requires.
+
+    Some frameworks require a part of it themselves, as Flask requires click.
+    """
+    whole = environment()
+    whole.install(distribution.pinned(*distribution.extras))
+    framework = environment()
+    framework.install(distribution.framework or LOGGING.pinned())
+    unwanted = {CHECK.name, *(name.lower() for name in CHECK.libraries)}
+    came = set(whole.installed()) & unwanted
+    assert came <= set(framework.installed())
 
 
 @each

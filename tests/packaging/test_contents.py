@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import configparser
 import pathlib
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterator
 
 import pytest
 from packaging.metadata import parse_email
@@ -38,6 +40,14 @@ def files_of(distribution: Distribution) -> set[str]:
     }
 
 
+def read_ini(text: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Return each section of a file of entry points, with what is in it."""
+    parser = configparser.ConfigParser(delimiters=("=",))
+    parser.read_string(text)
+    for name in parser.sections():
+        yield name, dict(parser[name])
+
+
 def test_the_wheel_holds_its_leaves_and_nothing_else(
     distribution: Distribution, built: pathlib.Path
 ) -> None:
@@ -50,6 +60,10 @@ def test_the_wheel_holds_its_leaves_and_nothing_else(
     assert content.pop(f"{info}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
     for name in ("METADATA", "RECORD", "WHEEL"):
         del content[f"{info}/{name}"]
+    entry_points = content.pop(f"{info}/entry_points.txt", b"").decode()
+    project = distribution.project
+    groups = {"console_scripts": project.get("scripts"), **project.get("entry-points", {})}
+    assert dict(read_ini(entry_points)) == {name: group for name, group in groups.items() if group}
     assert content.keys() == files_of(distribution)
     leaves = {f"dockerflow/{leaf}" for leaf in distribution.leaves}
     assert {"/".join(name.split("/")[:2]) for name in content} == leaves

@@ -13,13 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.packaging.distributions import (
-    CORE,
-    DISTRIBUTIONS,
-    LIBRARIES_OF_EXTRAS,
-    LOGGING,
-    Distribution,
-)
+from tests.packaging.distributions import DISTRIBUTIONS, LIBRARIES_OF_EXTRAS, Distribution
 
 STANDARD = sys.stdlib_module_names | {"_typeshed"}  # the latter for type checkers only
 
@@ -47,11 +41,11 @@ def imported(path: pathlib.Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=str)
 def test_it_imports_what_it_requires_and_no_more(distribution: Distribution) -> None:
-    """Core and logging import the standard library, an adapter its framework; extras when used.
+    """A package imports the standard library and what it requires; libraries of extras when used.
 
     No package imports a private name of another one.
     """
-    others = own(CORE, LOGGING) if distribution not in (CORE, LOGGING) else set[str]()
+    others = own(*(each for each in DISTRIBUTIONS if each.name in distribution.stands_on))
     allowed = STANDARD | own(distribution) | distribution.imports | LIBRARIES_OF_EXTRAS | others
     for path in distribution.source.rglob("*.py"):
         names = set(imported(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -11,13 +12,14 @@ import pytest
 from tests.packaging.distributions import (
     ADAPTERS,
     CELERY,
+    CHECK,
     CORE,
     DISTRIBUTIONS,
     LOGGING,
     ROOT,
     Distribution,
 )
-from tests.packaging.environments import Environment
+from tests.packaging.environments import Environment, run
 from tests.packaging.test_workflows import INSTALL, exists, scripts
 
 TEST = "python3 -m hatch run test"
@@ -62,6 +64,31 @@ def test_the_line_of_celerys_readme(environment: Callable[[], Environment]) -> N
     shown = json.loads(line)["Fields"]
     differing = {"queue": "celery", "t": shown["t"], "task_id": shown["task_id"]}
     assert {**printed, **differing, "rid": shown["rid"]} == shown
+
+
+def test_the_commands_of_the_checkers_readme(environment: Callable[[], Environment]) -> None:
+    """Alone from its wheel, the command has those that the README lists, and they find faults."""
+    readme = (CHECK.folder / "README.md").read_text()
+    assert f"python3 -m pip install {CHECK.name}\n" in readme
+    alone = environment()
+    alone.install(CHECK.pinned())
+    program = alone.python.parent / "dockerflow-check"
+    named = set(re.findall(r"^\| `dockerflow-check (\w+)", readme, re.MULTILINE))
+    shown = run(program, "--help").partition("Commands:\n")[2]
+    assert set(re.findall(r"^  (\w+)", shown, re.MULTILINE)) == named | {"list"}
+    (alone.work / "Dockerfile").write_text("FROM scratch\n")
+    done = subprocess.run([program, "dockerfile", "Dockerfile"], cwd=alone.work, check=False)
+    assert done.returncode == 1
+
+
+def test_the_checkers_pytest_plugin(environment: Callable[[], Environment]) -> None:
+    """With its extra, a bare ``pytest --dockerflow-url`` has a test for each clause on HTTP."""
+    whole = environment()
+    whole.install(CHECK.pinned("pytest"))
+    options = ("--dockerflow-url", "http://127.0.0.1:9", "--collect-only", "--quiet")
+    collected = run(whole.python, "-I", "-m", "pytest", *options, cwd=whole.work)
+    clauses = set(re.findall(r"\bHTTP\d\d\b", collected))
+    assert clauses == set(re.findall(r"\bHTTP\d\d\b", (ROOT / "docs" / "check.md").read_text()))
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
@@ -109,5 +136,5 @@ def test_the_picture_has_every_package() -> None:
     described = picture[picture.index("<desc") : picture.index("</desc>")]
     assert [each.name for each in DISTRIBUTIONS if each.name not in described] == []
     shown = set(re.findall(r"<text[^>]*>([^<]*)</text>", picture))
-    leaves = (each.leaves[0] for each in [*ADAPTERS, CELERY])
+    leaves = (each.leaves[0] for each in [*ADAPTERS, CELERY, CHECK])
     assert {CORE.name, LOGGING.name, *leaves} <= shown
