@@ -420,3 +420,33 @@ def test_interrupt(interrupted: Callable[[], list[int]]) -> None:
     pids = interrupted()
     assert len(pids) == 2
     assert not any(lives(pid) for pid in pids)
+
+
+def test_terminated(tmp_path: pathlib.Path) -> None:
+    """SIGTERM to the command ends the service with all of its processes."""
+    pids = tmp_path / "pid"
+    service = [sys.executable, str(SERVICES / "service.py"), "pid"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "dockerflow.check", "run", "--", *service],
+        env={**os.environ, "PID": str(pids)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+        process.terminate()
+        assert process.wait(60)
+    assert not any(lives(int(pid)) for pid in pids.read_text().split())
+
+
+def test_no_answer_is_no_pass() -> None:
+    """Of a service that never answers, the clauses on HTTP alone are status 2: none was checked."""
+    service = [sys.executable, str(SERVICES / "service.py"), "own-port"]
+    options = ["--only", "HTTP", "--wait", "2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "dockerflow.check", "run", *options, "--", *service],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "skipped  HTTP01" in done.stdout

@@ -6,6 +6,7 @@ import io
 import os
 import pathlib
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -91,6 +92,8 @@ class Report:
         if is_github:
             for line in github_commands(findings):
                 click.echo(line, err=self.json)
+        if findings and all(each.outcome is Outcome.SKIPPED for each in findings):
+            return CannotCheckError.exit_code
         has_warning = any(each.outcome is Outcome.WARNING for each in findings)
         return int(self.strict and has_warning) or exit_status(findings)
 
@@ -337,9 +340,14 @@ def run_command(
         error_endpoint=error_endpoint,
         request_id_header=request_id_header,
     )
-    findings = service.check_run(
-        command, dependency=dependency, wait=wait, grace=grace, check_http=check_http
-    )
+    # SIGTERM interrupts as Ctrl-C does: the service must not outlive a cancelled job of CI.
+    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        findings = service.check_run(
+            command, dependency=dependency, wait=wait, grace=grace, check_http=check_http
+        )
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     return " ".join(command), findings
 
 

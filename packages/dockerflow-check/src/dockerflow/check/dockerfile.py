@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from . import dockerfile_clauses as clauses
-from .accounts import Account, Group, User, created
-from .clauses import Clause
+from .dockerfile_accounts import check_accounts
 from .dockerfile_clauses import CLAUSES
+from .dockerfile_image import ID, Image, read_image, stage_from
 from .dockerfile_parser import (
     Instruction,
     ParseError,
     Stage,
     expanded,
-    find_stage,
     parse,
     read_stages,
 )
@@ -30,13 +26,8 @@ from .secret_names import has_password, has_token, is_secret, is_secret_name
 __all__ = ["CLAUSES", "check_dockerfile"]
 
 MAX_BYTES = 200_000  # none that people write comes near
-ID = "10001"
 
 _SHELLS = {"sh", "bash", "ash", "dash", "zsh"}
-_REGISTRIES = re.compile(
-    r"(?:(?:docker\.io|index\.docker\.io|registry-1\.docker\.io|mirror\.gcr\.io|"
-    r"public\.ecr\.aws/docker)/)?(?:library/)?"
-)
 _MOVING_TAGS = {"latest", "slim", "alpine", "lts", "current", "stable", "mainline", "edge"} | {
     "main",
     "master",
@@ -48,76 +39,6 @@ _LITERAL_PORT = re.compile(
     r"([0-9]{4,5}|80|443)(?!\S)"
 )
 _REMOTE = re.compile(r"(?:https?|ftp|git|ssh)://|git@")
-
-
-_Account = tuple[Instruction, Account | None]
-"""What an instruction creates; None stands for a file that can't be seen."""
-
-
-@dataclass
-class _Copy:
-    """A ``COPY`` or ``ADD``, with variables replaced; None for what is not known."""
-
-    instruction: Instruction
-    sources: list[str | None]
-    target: str | None
-
-    @property
-    def has_stage(self) -> bool:
-        """Whether it copies from another stage, or from another image."""
-        return "from" in self.instruction.flags
-
-
-@dataclass
-class _Image:
-    """What the instructions of a stage and of those that it is built on come to."""
-
-    root: str | None  # the outer base image
-    stages: list[Stage]
-    file: str
-    user: tuple[Instruction, str | None] | None = None
-    entrypoint: Instruction | None = None
-    cmd: Instruction | None = None
-    drops_cmd: bool = False  # that of an earlier stage
-    healthcheck: Instruction | None = None
-    workdir: str | None = "/"
-    exposed: Instruction | None = None
-    variables: Mapping[str, str] = field(default_factory=dict[str, str])
-    port: tuple[Instruction, str | None] | None = None
-    copies: list[_Copy] = field(default_factory=list[_Copy])
-
-    def place(self, instruction: Instruction | None = None) -> Place:
-        """Return the place of an instruction, or else that of the stage."""
-        return Place(self.file, self.stages[-1].line if instruction is None else instruction.line)
-
-    @property
-    def is_official(self) -> bool:
-        """Whether all that its base image has is known: nothing of what is asked for here."""
-        return self.root is not None and _is_official(self.root)
-
-    def unseen(self, what: str) -> str | None:
-        """Say that a base image may have what is missing here; None if it can't.
-
-        :param what: what is missing, as a sentence.
-        """
-        if self.is_official:
-            return None
-        base = "the base image" if self.root is None else f"the base image {quoted(self.root)}"
-        return f"{what} here; {base} may have it: ask `dockerflow-check image`"
-
-    @property
-    def needs_app(self) -> bool:
-        """Whether the image runs as a user of the name app, which it must then have."""
-        return self.user is not None and (self.user[1] or "").partition(":")[0] == "app"
-
-    @property
-    def command(self) -> list[str]:
-        """The words that are run, those of a shell included."""
-        both = [self.entrypoint]
-        if self.entrypoint is None or self.entrypoint.exec_form is not None:
-            both.append(self.cmd)  # a shell ignores it
-        lists = [each.exec_form or ["/bin/sh", "-c", each.text] for each in both if each]
-        return [word for words in lists for word in words]
 
 
 def check_dockerfile(path: str | os.PathLike[str], *, target: str | None = None) -> list[Finding]:
@@ -138,13 +59,13 @@ def check_dockerfile(path: str | os.PathLike[str], *, target: str | None = None)
     if not stages:
         raise TargetError(f"{name} is no Dockerfile: it has no FROM instruction")
     if target is not None:
-        stage = _stage_from(target, stages)
+        stage = stage_from(target, stages)
         if stage is None:
             raise TargetError(f"{name} has no stage {quoted(target)}")
         stages = [each for each in stages if each.line <= stage.line]
-    image = _read_image(stages, name)
+    image = read_image(stages, name)
     return [
-        *_check_accounts(image, stages),
+        *check_accounts(image, stages),
         *_check_user(image),
         *_check_entrypoint_and_cmd(image),
         *_check_sources(image),
@@ -159,158 +80,12 @@ def check_dockerfile(path: str | os.PathLike[str], *, target: str | None = None)
     ]
 
 
-def _read_image(stages: list[Stage], name: str) -> _Image:
-    """Follow the instructions of the last stage, from those of its base on."""
-    chain = stages[-1].chain
-    image = _Image(chain[0].image, chain, name)
-    if not image.is_official:
-        image.workdir = None
-    for stage in chain:
-        has_cmd = False
-        for each, variables in stage.instructions:
-            if each.name == "ENTRYPOINT":
-                image.entrypoint = None if each.exec_form == [] else each
-                image.drops_cmd = image.cmd is not None and not has_cmd  # as Docker does
-                image.cmd = image.cmd if has_cmd else None
-            elif each.name == "CMD":
-                image.cmd = None if each.exec_form == [] else each
-                has_cmd = True
-            elif each.name == "USER":
-                image.user = each, expanded(each.text.strip("\"'"), variables)
-            elif each.name == "HEALTHCHECK":
-                image.healthcheck = each
-            elif each.name == "EXPOSE":
-                image.exposed = each
-            elif each.name == "WORKDIR":
-                image.workdir = _join(image.workdir, expanded(each.text.strip("\"'"), variables))
-            elif each.name == "ENV" and any(key == "PORT" for key, _ in each.pairs):
-                image.port = each, variables.get("PORT")
-            elif each.name in {"COPY", "ADD"}:
-                image.copies.append(_read_copy(each, variables, image.workdir))
-            image.variables = variables
-    return image
-
-
-def _read_copy(copy: Instruction, variables: Mapping[str, str], workdir: str | None) -> _Copy:
-    """Read a ``COPY`` or ``ADD``."""
-    words = [expanded(word, variables) for word in copy.words]
-    return _Copy(copy, words[:-1], _join(workdir, words[-1] if words else None))
-
-
-def _join(folder: str | None, path: str | None) -> str | None:
-    """Return a path of the image, from a folder on; None if it is not known."""
-    if path is None or (folder is None and not path.startswith("/")):
-        return None
-    return posixpath.normpath(posixpath.join(folder or "/", path))
-
-
 def _is_in_app(path: str) -> bool:
     """Return whether a path of the image is /app, or in it."""
     return path == "/app" or path.startswith("/app/")
 
 
-def _is_official(image: str) -> bool:
-    """Return whether an image is one of Docker's official ones, or empty."""
-    match = _REGISTRIES.match(image)
-    return "/" not in image[match.end() if match else 0 :].partition("@")[0]
-
-
-def _check_accounts(image: _Image, stages: list[Stage]) -> Iterator[Finding]:
-    """Check that the group and the user are created."""
-    found: list[_Account] = []
-    seen: set[int] = set()
-    for stage in image.stages:
-        found += _accounts(stage, stages, seen)
-    unknown = None
-    if image.needs_app and any(map(_runs_script, image.stages)):
-        unknown = "nothing creates it here; a script may: ask `dockerflow-check image`"
-    elif any(account is None for _, account in found):
-        unknown = "a copied file may bring it; ask `dockerflow-check image`"
-    else:
-        unknown = image.unseen("nothing creates it")
-    yield from _check_account(image, clauses.GROUP_IS_CREATED, found, unknown)
-    yield from _check_account(image, clauses.USER_IS_CREATED, found, unknown)
-
-
-def _check_account(
-    image: _Image, clause: Clause, found: list[_Account], unknown: str | None
-) -> list[Finding]:
-    """Check the group or the user, by all commands that are about it."""
-    is_user = clause is clauses.USER_IS_CREATED
-    kind: type[Account] = User if is_user else Group
-    what, id_name = ("user", "UID") if is_user else ("group", "GID")
-    named = [(each, one) for each, one in found if isinstance(one, kind) and one.name == "app"]
-    place = image.place(named[-1][0] if named else None)
-    number = next((one.id for _, one in reversed(named) if one.id != ""), "")
-    groups = {group for _, one in named if isinstance(one, User) for group in one.groups}
-    faults: list[Fault] = []
-    if named and number == "":
-        faults.append((f"the {what} app is given no {id_name}; use {ID}", place))
-    elif named and number is not None and number != ID:
-        faults.append((f"the {what} app has {id_name} {quoted(number)}; use {ID}", place))
-    elif is_user and named and not {"app", ID, None} & groups:
-        faults.append(("the user app is not in the group app", place))
-    elif number is None or (groups and not {"app", ID} & groups):
-        unknown = f"what the commands give the {what} app can't be seen"
-    elif named:
-        unknown = None
-    elif any(isinstance(one, kind) and one.name is None for _, one in found):
-        unknown = f"the name of a {what} is a variable without a known value"
-    elif unknown is None:
-        faults.append((f"no {what} app with {id_name} {ID} is created", place))
-    good = f"the {what} app has {id_name} {ID}"
-    return findings_of(clause, faults, good, place=place, unknown=unknown)
-
-
-def _accounts(stage: Stage, stages: list[Stage], seen: set[int]) -> Iterator[_Account]:
-    """Find the accounts of a stage alone; None stands for those of a file that can't be seen."""
-    if id(stage) in seen:
-        return
-    seen.add(id(stage))
-    for each, variables in stage.instructions:
-
-        def expand(word: str, variables: Mapping[str, str] = variables) -> str | None:
-            return expanded(word, variables)
-
-        if each.name == "RUN":
-            words = each.exec_form
-            parts = (each.text, *each.documents) if words is None else [shlex.join(words)]
-            for account in created("\n".join(parts), expand):
-                yield each, account
-        elif each.name in {"COPY", "ADD"} and _brings_accounts(each):
-            for brought in created("\n".join(each.documents), expand, is_file=True):
-                yield each, brought
-            source = _stage_from(each.flags.get("from"), stages)
-            if source is not None:
-                for one in source.chain:
-                    for _, copied in _accounts(one, stages, seen):
-                        yield each, copied
-            elif not each.documents:
-                yield each, None
-
-
-def _runs_script(stage: Stage) -> bool:
-    """Return whether a stage runs a script, whose commands can't be seen."""
-    runs = (each for each, _ in stage.instructions if each.name == "RUN")
-    return any(word.endswith(".sh") for each in runs for word in each.words)
-
-
-def _brings_accounts(copy: Instruction) -> bool:
-    """Return whether a COPY may bring /etc/passwd or /etc/group."""
-    *sources, target = copy.words or [""]
-    if any(path.rstrip("/").endswith(("passwd", "group")) for path in (*sources, target)):
-        return target.startswith("/etc") or target == "/"
-    return "from" in copy.flags and any(path in {"/", "/etc", "/etc/"} for path in sources)
-
-
-def _stage_from(name: str | None, stages: list[Stage]) -> Stage | None:
-    """Return the stage that ``--from`` names, if it is one."""
-    if name is not None and name.isdecimal() and len(name) < 5 and int(name) < len(stages):
-        return stages[int(name)]
-    return find_stage(stages, name)
-
-
-def _check_user(image: _Image) -> list[Finding]:
+def _check_user(image: Image) -> list[Finding]:
     """Check the user that the image runs as."""
     clause = clauses.USER_IS_APP
     if image.user is None:
@@ -331,7 +106,7 @@ def _check_user(image: _Image) -> list[Finding]:
     return findings_of(clause, faults, f"the user is {quoted(value)}", place=place)
 
 
-def _check_entrypoint_and_cmd(image: _Image) -> list[Finding]:
+def _check_entrypoint_and_cmd(image: Image) -> list[Finding]:
     """Check that both instructions are there."""
     both = {"ENTRYPOINT": image.entrypoint, "CMD": image.cmd}
     missing = [name for name, instruction in both.items() if instruction is None]
@@ -350,7 +125,7 @@ def _check_entrypoint_and_cmd(image: _Image) -> list[Finding]:
     )
 
 
-def _check_sources(image: _Image) -> list[Finding]:
+def _check_sources(image: Image) -> list[Finding]:
     """Check that the sources come into /app."""
     clause = clauses.SOURCES_ARE_IN_APP
     place = image.place()
@@ -375,7 +150,7 @@ def _check_sources(image: _Image) -> list[Finding]:
     return findings_of(clause, [(fault, place)], "", place=place)
 
 
-def _check_port(image: _Image) -> list[Finding]:
+def _check_port(image: Image) -> list[Finding]:
     """Check that the command leaves the port to PORT."""
     clause = clauses.PORT_IS_USED
     words = image.command
@@ -399,7 +174,7 @@ def _check_port(image: _Image) -> list[Finding]:
     return findings_of(clause, faults, "PORT is used", place=place)
 
 
-def _check_default_port(image: _Image) -> list[Finding]:
+def _check_default_port(image: Image) -> list[Finding]:
     """Check the default of PORT."""
     clause = clauses.PORT_IS_8000
     if image.port is not None:
@@ -419,7 +194,7 @@ def _check_default_port(image: _Image) -> list[Finding]:
     return findings_of(clause, [], "", place=image.place(), unknown=unknown)
 
 
-def _check_secrets(image: _Image, instructions: list[Instruction]) -> list[Finding]:
+def _check_secrets(image: Image, instructions: list[Instruction]) -> list[Finding]:
     """Check that no variable and no URL holds a secret. Its value is never shown."""
     faults: list[Fault] = []
     for each in instructions:
@@ -448,7 +223,7 @@ def _check_secrets(image: _Image, instructions: list[Instruction]) -> list[Findi
     )
 
 
-def _check_base_is_pinned(image: _Image, stages: list[Stage]) -> list[Finding]:
+def _check_base_is_pinned(image: Image, stages: list[Stage]) -> list[Finding]:
     """Check that each image from elsewhere has a version."""
     used: list[tuple[str | None, int]] = []
     for index, stage in enumerate(stages):
@@ -456,7 +231,7 @@ def _check_base_is_pinned(image: _Image, stages: list[Stage]) -> list[Finding]:
             used.append((stage.image, stage.line))
         for each, variables in stage.instructions:
             source = each.flags.get("from")
-            if source is not None and _stage_from(source, stages[: index + 1]) is None:
+            if source is not None and stage_from(source, stages[: index + 1]) is None:
                 used.append((expanded(source, variables), each.line))
     faults: list[Fault] = []
     for name, line in used:
@@ -478,7 +253,7 @@ def _check_base_is_pinned(image: _Image, stages: list[Stage]) -> list[Finding]:
     )
 
 
-def _check_base_is_official(image: _Image) -> list[Finding]:
+def _check_base_is_official(image: Image) -> list[Finding]:
     """Check whose image it is built on."""
     place = Place(image.file, image.stages[0].line)
     faults: list[Fault] = []
@@ -491,7 +266,7 @@ def _check_base_is_official(image: _Image) -> list[Finding]:
     return findings_of(clauses.BASE_IS_OFFICIAL, faults, good, place=place, unknown=unknown)
 
 
-def _check_exec_form(image: _Image) -> list[Finding]:
+def _check_exec_form(image: Image) -> list[Finding]:
     """Check that signals reach the service, and CMD the ENTRYPOINT."""
     faults: list[Fault] = []
     both = [each for each in (image.entrypoint, image.cmd) if each is not None]
@@ -530,7 +305,7 @@ def _has_exec(script: str) -> bool:
     return re.search(r"(?:^|[\s;&|({])exec\s", script) is not None
 
 
-def _check_healthcheck(image: _Image) -> list[Finding]:
+def _check_healthcheck(image: Image) -> list[Finding]:
     """Check what a HEALTHCHECK asks."""
     clause = clauses.HEALTHCHECK_ASKS_LBHEARTBEAT
     place = image.place(image.healthcheck)
@@ -551,7 +326,7 @@ def _check_healthcheck(image: _Image) -> list[Finding]:
     return findings_of(clause, faults, good, place=place, unknown=unknown)
 
 
-def _check_add(image: _Image, stages: list[Stage]) -> list[Finding]:
+def _check_add(image: Image, stages: list[Stage]) -> list[Finding]:
     """Check that nothing is fetched without a checksum."""
     faults = [
         ("ADD fetches a URL without a checksum; give --checksum", image.place(each))

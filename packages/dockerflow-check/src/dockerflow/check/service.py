@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
+from . import http, logs
 from . import service_clauses as clauses
 from .findings import Finding, TargetError, broken, passed, skipped
 from .proxy import Dependency, Proxy, free_port
@@ -122,7 +121,7 @@ def _check_first(
     url = _first_answer(service, wait)
     seconds = time.monotonic() - started
     if url is None:
-        findings = _nothing_answers(service, wait, check_http)
+        findings = _nothing_answers(service, wait)
     else:
         findings = _check_endpoints(service, url, check_http)
         findings.append(_starts_in_time(seconds))
@@ -133,15 +132,10 @@ def _check_first(
     name, output = "stdout", service.stdout
     if not output.size and service.stderr.size:
         name, output = "stderr", service.stderr
-    check = check_logs or partial(_room("logs").check_logs, ended=True)
+    check = check_logs or partial(logs.check_logs, ended=True)
     findings += check(output.lines(), name)
     findings.append(_logs_to_output(service))
     return findings
-
-
-def _room(name: str) -> Any:
-    """Return another room of this package, which is loaded only if it is needed."""
-    return importlib.import_module(f".{name}", __package__)
 
 
 def _first_answer(service: ServiceProcess, wait: float) -> str | None:
@@ -176,13 +170,10 @@ def _first_answer(service: ServiceProcess, wait: float) -> str | None:
     )
 
 
-def _nothing_answers(
-    service: ServiceProcess, wait: float, check_http: CheckHTTP | None
-) -> list[Finding]:
+def _nothing_answers(service: ServiceProcess, wait: float) -> list[Finding]:
     """Return what can be said of a service that runs and doesn't answer."""
     reason = "The service did not answer."
-    unseen = (clauses.STARTS_IN_TIME, *OUTAGE_CLAUSES)
-    http_clauses = _room("http").CLAUSES if check_http is None else ()
+    unseen = (*http.CLAUSES, clauses.STARTS_IN_TIME, *OUTAGE_CLAUSES)
     return [
         broken(
             clauses.LISTENS_ON_PORT,
@@ -190,7 +181,7 @@ def _nothing_answers(
             "runs: let it listen on the port that $PORT names, or give it more time with --wait"
             f"{service.said()}",
         ),
-        *(skipped(clause, reason) for clause in (*http_clauses, *unseen)),
+        *(skipped(clause, reason) for clause in unseen),
     ]
 
 
@@ -214,7 +205,7 @@ def _check_endpoints(
     service: ServiceProcess, url: str, check_http: CheckHTTP | None
 ) -> list[Finding]:
     try:
-        return list((check_http or _room("http").check_http)(url))
+        return list((check_http or http.check_http)(url))
     except TargetError as error:
         if not service.wait(_ENDS_WITHIN):
             raise
